@@ -1,0 +1,1 @@
+"""Status board and board runner's desk in one page."""

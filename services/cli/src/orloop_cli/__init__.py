@@ -1,0 +1,1 @@
+"""The orloop command and the launcher of the demo."""

@@ -1,0 +1,284 @@
+"""What services derive from the log: states, features, forecasts, proposals, statuses.
+
+Every derived record carries `as_of`, the offset of the suite's log (next to be read) that it stands
+on; readers keep the highest.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .plan import Assignment, Change, Quantiles
+from .vocabulary import BedUnit, CauseClass, Milestone, Mode, RoomState, Urgency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derived:
+    """A derived record of `suite`, as of an offset of its log and an event time."""
+
+    suite: str
+    as_of: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomStatus(Derived):
+    """What boards show of a room: `orloop.room-state`."""
+
+    room: str
+    state: RoomState
+    since: datetime | None = None
+    case: str | None = None
+    next_case: str | None = None
+    down_cause: str | None = None
+    down_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseStatus(Derived):
+    """What boards show of a case: `orloop.case-state`. `phase` is waiting, called, in_room, done or cancelled."""
+
+    case: str
+    phase: str
+    service: str
+    procedure: str
+    surgeon: str | None
+    room: str | None
+    start: datetime
+    booked: timedelta
+    urgency: Urgency
+    add_on: bool
+    milestones: dict[Milestone, datetime]
+    outstanding: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFeatures(Derived):
+    """Point-in-time features of a case: `orloop.case-features`. `schema` is the feature list's digest."""
+
+    case: str
+    schema: str
+    stage: str
+    values: dict[str, float | str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseForecast(Derived):
+    """Forecast of one case: `orloop.case-forecasts`.
+
+    `stage` is the state in which it was made: scheduled, in_room, after_incision, closing,
+    after_procedure_end. `duration` is patient in room to patient out of room, from the start of the
+    stay; `remaining` is from `at` on, only once the patient is in the room. `model` is the bundle's
+    digest, or `fallback`.
+    """
+
+    case: str
+    stage: str
+    model: str
+    duration: Quantiles
+    remaining: Quantiles | None = None
+    low_confidence: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What an alternative costs, by who pays; minutes are against the current plan where it still holds."""
+
+    patients_waiting: timedelta
+    surgeons_idle: timedelta
+    staff_overtime: timedelta
+    postponed: int
+    rooms_changed: int
+    recovery_peak: int = 0
+    recovery_beds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """One way out. `kind` is lowest_cost, fewest_changes or least_overtime; `plan` places every movable case."""
+
+    id: str
+    kind: str
+    title: str
+    summary: str
+    changes: tuple[Change, ...]
+    plan: tuple[Assignment, ...]
+    cost: int
+    price: Price
+    gap: float | None = None
+    break_in_gap: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolverRecord:
+    """How a proposal came to be; `path` is milp, right_shift or recorded."""
+
+    path: str
+    solver: str
+    seed: int
+    settings: dict[str, str]
+    seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """An event that asked for a re-plan, in words a person reads."""
+
+    event: str
+    type: str
+    at: datetime
+    sentence: str
+    room: str | None = None
+    case: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal(Derived):
+    """An answer to triggers: `orloop.plan-proposals`. `answer` is `proposal` or `no_change`.
+
+    `id` is the digest of its inputs. `problem` is the exact problem, zlib-compressed JSON in base64:
+    all that a replay needs. Alternatives are ranked, the recommended one first.
+    """
+
+    id: str
+    answer: str
+    triggers: tuple[Trigger, ...]
+    headline: str
+    reason: str
+    alternatives: tuple[Alternative, ...] = ()
+    decide_by: datetime | None = None
+    supersedes: str | None = None
+    problem: str = ""
+    problem_digest: str = ""
+    forecasts_digest: str = ""
+    rules_digest: str = ""
+    forecasts_stale: bool = False
+    solver: SolverRecord | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCurrent(Derived):
+    """The published plan of one operational day: `orloop.plan-current`."""
+
+    day: str
+    proposal: str | None
+    assignments: tuple[Assignment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopCondition:
+    """A measured state in which the gate withholds; `sentence` is for a charge nurse."""
+
+    id: str
+    cause: CauseClass
+    sentence: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateStatus(Derived):
+    """Mode, stop conditions and what waits for an answer: `orloop.gate-status`.
+
+    `open_proposal` is the proposal that people may see and decide; `withheld` the newest one that
+    they may not, with the sentences that say why.
+    """
+
+    mode: Mode
+    stops: tuple[StopCondition, ...] = ()
+    open_proposal: str | None = None
+    withheld: str | None = None
+    withheld_because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritebackStatus(Derived):
+    """Where one approved change stands: queued, sent, acknowledged, echoed, refused, timed_out, differs, stopped."""
+
+    case: str
+    proposal: str
+    status: str
+    order: int
+    of: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry(Derived):
+    """One entry of the hash chain, in log order: `orloop.audit`. `hash` covers `previous` and everything else."""
+
+    id: str
+    sequence: int
+    who: str
+    what: str
+    subject: str
+    why: str
+    outcome: str
+    previous: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAlias:
+    """Which bundle an alias names: `orloop.model-registry`."""
+
+    alias: str
+    digest: str
+    at: datetime
+    set_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawMessage:
+    """A message as it was received: `orloop.hl7-raw`. `payload` is encrypted; `problem` is set when quarantined."""
+
+    id: str
+    source: str
+    received: datetime
+    payload: str
+    control_id: str = ""
+    message_type: str = ""
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseIdentity:
+    """Encrypted: the sender's ids and what write-back needs to address a case: `orloop.case-identity`."""
+
+    case: str
+    suite: str
+    at: datetime
+    payload: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomObservation:
+    """What a camera saw, without images: `orloop.room-observations`."""
+
+    id: str
+    suite: str
+    room: str
+    at: datetime
+    state: RoomState
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A pointer to a record that could not be handled, and why; never its value."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    service: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BedForecast:
+    """Expected use of one unit's beds at a time."""
+
+    unit: BedUnit
+    at: datetime
+    expected: float
+    capacity: int

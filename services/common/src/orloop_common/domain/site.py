@@ -1,0 +1,65 @@
+"""A site's layout: its suites, their rooms and the settings that planning needs."""
+
+from dataclasses import dataclass, field
+from datetime import time, timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomLayout:
+    """A room: whose block it is, which services may use it, when it is budgeted and when it closes (site time)."""
+
+    id: str
+    name: str
+    service: str
+    services: tuple[str, ...]
+    block_start: time
+    block_end: time
+    closes: time
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteLayout:
+    """One suite: rooms, and what its people agreed on."""
+
+    id: str
+    name: str
+    rooms: tuple[RoomLayout, ...]
+    notice: timedelta = timedelta(minutes=30)
+    decide_within: timedelta = timedelta(minutes=15)
+    materiality: timedelta = timedelta(minutes=15)
+
+    def room(self, room: str) -> RoomLayout | None:
+        return next((r for r in self.rooms if r.id == room), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hl7Profile:
+    """How this site's HL7 is read: sources, and alias tables from the sender's words to ours."""
+
+    sources: dict[str, str]
+    rooms: dict[str, str]
+    services: dict[str, str]
+    milestones: dict[str, str]
+    pacu_locations: tuple[str, ...] = ()
+    facility: str | None = None
+    receiving_application: str = "ORLOOP"
+    receiving_facility: str = "ORLOOP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A hospital campus: time zone, the hour at which an operational day begins, its suites."""
+
+    site: str
+    timezone: str
+    day_boundary: time
+    suites: tuple[SuiteLayout, ...]
+    hl7: Hl7Profile | None = None
+    hl7_by_suite: dict[str, Hl7Profile] = field(default_factory=dict)
+
+    def suite(self, suite: str) -> SuiteLayout:
+        for layout in self.suites:
+            if layout.id == suite:
+                return layout
+        raise KeyError(f"Expected a suite of site {self.site}, got {suite!r}.\nMaybe it is missing in the site file.")

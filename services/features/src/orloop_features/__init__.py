@@ -1,0 +1,1 @@
+"""Room state, case state and case features from the log (Faust)."""

@@ -1,0 +1,1 @@
+"""Case duration and remaining time forecasts (LightGBM)."""

@@ -1,0 +1,1 @@
+"""Decides whether people get to see a proposal, and records what they decide."""

@@ -1,0 +1,1 @@
+"""Re-plans a suite on every material trigger (Pyomo and HiGHS)."""

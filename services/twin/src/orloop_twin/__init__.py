@@ -1,0 +1,1 @@
+"""A simulated hospital that speaks HL7 over MLLP."""

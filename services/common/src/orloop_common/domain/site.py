@@ -1,6 +1,6 @@
 """A site's layout: its suites, their rooms and the settings that planning needs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import time, timedelta
 
 
@@ -56,7 +56,6 @@ class Site:
     day_boundary: time
     suites: tuple[SuiteLayout, ...]
     hl7: Hl7Profile | None = None
-    hl7_by_suite: dict[str, Hl7Profile] = field(default_factory=dict)
 
     def suite(self, suite: str) -> SuiteLayout:
         for layout in self.suites:

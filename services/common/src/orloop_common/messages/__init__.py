@@ -1,0 +1,48 @@
+"""Payloads on the wire: JSON under the published schemas of `contracts/`."""
+
+from .codec import UnreadableMessage, decode, encode, from_json, schema_of, to_json
+from .registry import (
+    AUDIT,
+    CASE_FEATURES,
+    CASE_FORECASTS,
+    CASE_IDENTITY,
+    CASE_STATE,
+    GATE_STATUS,
+    HL7_RAW,
+    MODEL_REGISTRY,
+    PLAN_CURRENT,
+    PLAN_PROPOSALS,
+    ROOM_OBSERVATIONS,
+    ROOM_STATE,
+    SCHEMAS,
+    SUITE_EVENTS,
+    TOPICS,
+    WRITEBACK_STATUS,
+    Schema,
+)
+
+__all__ = [
+    "AUDIT",
+    "CASE_FEATURES",
+    "CASE_FORECASTS",
+    "CASE_IDENTITY",
+    "CASE_STATE",
+    "GATE_STATUS",
+    "HL7_RAW",
+    "MODEL_REGISTRY",
+    "PLAN_CURRENT",
+    "PLAN_PROPOSALS",
+    "ROOM_OBSERVATIONS",
+    "ROOM_STATE",
+    "SCHEMAS",
+    "SUITE_EVENTS",
+    "TOPICS",
+    "WRITEBACK_STATUS",
+    "Schema",
+    "UnreadableMessage",
+    "decode",
+    "encode",
+    "from_json",
+    "schema_of",
+    "to_json",
+]

@@ -1,0 +1,74 @@
+# Everything starts here: `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench train proto contracts fmt lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SERVICES := common ingest features forecast replan gate writeback board twin cli
+MEMBERS := $(foreach service,$(SERVICES),services/$(service))
+SOURCES := $(MEMBERS) tests proto
+ARGS ?=
+# The newest Python that the project supports, unless PYTHON names one.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
+
+help:  ## Say what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@echo '  ARGS="..." is handed on: make demo ARGS="--headless --speed 120 --until applied"'
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Expected Python 3.11, 3.12 or 3.13, got none of them on the path."; \
+		echo "Maybe install one, or name it: make demo PYTHON=/path/to/python3.12"; exit 2; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { echo "Maybe the venv module is missing (Debian: apt install python3-venv)."; exit 2; }
+
+$(STAMP): requirements/uv.txt requirements/run.txt requirements/dev.txt $(MEMBERS:%=%/pyproject.toml) | $(BIN)/python
+	@echo "Installing what $(VENV) needs, by hash (once; about a minute)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/run.txt -r requirements/dev.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps $(MEMBERS:%=-e %)
+	@touch $@
+
+install: $(STAMP)  ## Install everything into .venv, hash-pinned
+
+demo: $(STAMP)  ## Play a day of a ten-room suite on the whole mesh
+	@$(BIN)/orloop demo $(ARGS)
+
+test: $(STAMP)  ## Run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP)  ## Format, lint, types, imports, proto
+	@echo "format"; $(BIN)/ruff format --check -q $(SOURCES) || { echo "Maybe run: make fmt"; exit 1; }
+	@echo "lint"; $(BIN)/ruff check -q $(SOURCES)
+	@echo "types"; $(BIN)/mypy $(MEMBERS:%=%/src) --no-error-summary
+	@echo "imports"; PYTHONWARNINGS=ignore $(BIN)/lint-imports --no-logo 2>/dev/null >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
+	@echo "proto"; $(BIN)/python proto/generate.py --check
+
+bench: $(STAMP)  ## Measure: trigger to proposal, HL7 to log, memory, time to ready
+	@$(BIN)/python -m orloop_cli.bench $(ARGS)
+
+train: $(STAMP)  ## Train the shipped forecast bundle again
+	@$(BIN)/python -m orloop_forecast.train $(ARGS)
+
+proto: $(STAMP)  ## Generate the gRPC code in services/common from proto/
+	@$(BIN)/python proto/generate.py
+
+contracts: $(STAMP)  ## Check topics, schemas, examples, rules and metrics
+	@$(BIN)/python -m pytest -q -m contract $(ARGS)
+
+fmt: $(STAMP)  ## Format the code
+	@$(BIN)/ruff format -q $(SOURCES)
+	@$(BIN)/ruff check -q --fix $(SOURCES)
+
+lock: | $(BIN)/python  ## Resolve all dependencies anew and export them, hash-pinned, without hosts or paths
+	@$(BIN)/python requirements/refresh.py
+	@rm -f $(STAMP)
+
+clean:  ## Remove what was built and what demos left, but not the cache in the home directory
+	@rm -rf $(VENV) .orloop .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis uv.lock
+	@find services tests -name __pycache__ -type d -prune -exec rm -rf {} +

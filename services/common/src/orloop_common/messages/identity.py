@@ -1,0 +1,59 @@
+"""What only the two hospital doors may read: the sender's own ids of a case, encrypted on the log."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orloop_common.domain.derived import CaseIdentity
+
+from .codec import from_json, to_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientIdentity:
+    """The patient as the sender names them (PID-3, PID-5, PID-7, PID-8, verbatim)."""
+
+    id: str = ""
+    assigner: str = ""
+    type: str = ""
+    name: str = ""
+    birth: str = ""
+    sex: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderIdentity:
+    """All that is needed to address a case in the sender's own words.
+
+    `filler` (SCH-2) is the sender's case id, `placer` SCH-1, `visit` PV1-19. `aliases` maps our room
+    ids to the sender's words for them. `facility` is MSH-4, `zone` the UTC offset of the sender's times.
+    """
+
+    source: str
+    suite: str
+    filler: str
+    placer: str = ""
+    facility: str = ""
+    visit: str = ""
+    zone: str = "+0000"
+    pid: PatientIdentity = field(default_factory=PatientIdentity)
+    aliases: dict[str, str] = field(default_factory=dict)
+
+
+def seal_identity(
+    case: str, at: datetime, identity: SenderIdentity, encrypt: Callable[[bytes], bytes]
+) -> CaseIdentity:
+    """The record for `orloop.case-identity`; `encrypt` is `PayloadCipher.encrypt`."""
+    token = encrypt(to_json(identity)).decode("ascii")
+    return CaseIdentity(case=case, suite=identity.suite, at=at, payload=token)
+
+
+def open_identity(record: CaseIdentity, decrypt: Callable[[bytes], bytes]) -> SenderIdentity:
+    """The sender's ids that a record holds; `decrypt` is `PayloadCipher.decrypt`.
+
+    Raises
+    ------
+    UnreadableMessage
+        If what was encrypted is not a sender's identity.
+    """
+    return from_json(SenderIdentity, decrypt(record.payload.encode("ascii")))

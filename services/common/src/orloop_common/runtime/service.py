@@ -1,0 +1,162 @@
+"""What every process is made of: settings, logs, clock, outbox, health, and a way to stop.
+
+def main() -> None:
+    run_service(Settings, run)
+
+def run(runtime: Runtime[Settings]) -> None:
+    flow = ...
+    runtime.run_flow(flow, LoopSettings(topics=[SUITE_EVENTS], group="orloop.gate"))
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, NoReturn, TypeVar
+
+from .clock import Clock, open_clock
+from .codec import default_codec
+from .errors import ConfigurationError, FatalError
+from .health import HealthServer, LoopHealth
+from .logs import configure_logging, get_logger
+from .outbox import Outbox
+from .ports import Codec
+from .records import Flow, LoopSettings
+from .settings import CommonSettings, load, refuse
+
+_log = get_logger("service")
+GRACE = 8.0
+S = TypeVar("S", bound=CommonSettings)
+
+
+@dataclass
+class Runtime(Generic[S]):
+    """The parts of a running service; handed to its body by `run_service`."""
+
+    settings: S
+    clock: Clock
+    outbox: Outbox
+    health: HealthServer
+    loop: LoopHealth
+    codec: Codec
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run_flow(self, flow: Flow, loop: LoopSettings) -> None:
+        """Run the one loop in this thread until the process is asked to stop."""
+        from .loop import run_flow
+
+        run_flow(flow, loop, self)
+
+    def spawn(self, name: str, body: Callable[[], None]) -> threading.Thread:
+        """Run something beside the loop; if it fails, the process ends (and is started again)."""
+
+        def run() -> None:
+            try:
+                body()
+            except BaseException as error:  # noqa: BLE001 - a dead thread must not go unnoticed
+                fail(error)
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread
+
+
+def run_service(
+    settings_class: type[S], body: Callable[[Runtime[S]], None], *, sensitive: bool = False
+) -> NoReturn:
+    """Run a service to its end: code 0 when asked to stop, 2 for configuration, 1 for everything else.
+
+    Parameters
+    ----------
+    sensitive
+        For the doors that see patient data: texts of unexpected exceptions stay out of the log.
+    """
+    settings = load(settings_class)
+    stop = threading.Event()
+    try:
+        clock = open_clock(settings.clock)
+        configure_logging(
+            settings.service, settings.instance, settings.log_level, clock=clock, sensitive=sensitive
+        )
+        _stop_on_signal(stop)
+        if settings.parent_pipe:
+            _stop_with_parent(stop)
+        _end_after_grace(stop)
+        settings.data.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            runtime = _build(settings, clock, stop)
+            stack.callback(runtime.outbox.close)
+            runtime.health.start()
+            stack.callback(runtime.health.stop)
+            _log.info("service_started", health_port=runtime.health.port)
+            body(runtime)
+        _log.info("service_stopped")
+    except BaseException as error:  # noqa: BLE001 - the last line of defence: say why, and end
+        fail(error)
+    _leave(0)
+
+
+def _build(settings: S, clock: Clock, stop: threading.Event) -> Runtime[S]:
+    from .kafkalog import KafkaSender
+
+    codec = default_codec()
+    loop = LoopHealth(clock)
+    health = HealthServer(settings.service, settings.instance, settings.health_port, loop)
+    outbox = Outbox(KafkaSender(settings.kafka, settings.instance), codec, clock, settings.service)
+    return Runtime(settings, clock, outbox, health, loop, codec, stop)
+
+
+def fail(error: BaseException) -> NoReturn:
+    """End the process at once: one clear line on stderr, code 2 for configuration, else 1."""
+    if isinstance(error, SystemExit):
+        _leave(error.code if isinstance(error.code, int) else 1)
+    if isinstance(error, KeyboardInterrupt):
+        _leave(0)
+    if isinstance(error, ConfigurationError):
+        try:
+            refuse(str(error))
+        except SystemExit:
+            _leave(2)
+    if isinstance(error, FatalError):
+        _log.error("service_failed", error=type(error).__name__, reason=str(error))
+    else:
+        _log.error("service_failed", exc_info=error)
+    _leave(1)
+
+
+def _leave(code: int) -> NoReturn:
+    """End without waiting for threads that may hang in a client library."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _stop_on_signal(stop: threading.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+
+def _stop_with_parent(stop: threading.Event) -> None:
+    """Stop when the launcher's end of our stdin closes, however the launcher came to its end."""
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        stop.set()
+
+    threading.Thread(target=watch, name="parent-pipe", daemon=True).start()
+
+
+def _end_after_grace(stop: threading.Event) -> None:
+    def watch() -> None:
+        stop.wait()
+        threading.Event().wait(GRACE)
+        _log.error("stop_took_too_long", seconds=GRACE)
+        _leave(1)
+
+    threading.Thread(target=watch, name="grace", daemon=True).start()

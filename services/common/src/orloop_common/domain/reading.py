@@ -7,7 +7,12 @@ from .suite_day import SuiteDay
 from .vocabulary import Milestone, ReadinessStatus, RoomState
 
 _EVER = datetime.min.replace(tzinfo=UTC)
-_IN = (Milestone.PATIENT_IN_ROOM, Milestone.ANAESTHESIA_INDUCTION, Milestone.ANAESTHESIA_READY, Milestone.PROCEDURE_START)
+_IN = (
+    Milestone.PATIENT_IN_ROOM,
+    Milestone.ANAESTHESIA_INDUCTION,
+    Milestone.ANAESTHESIA_READY,
+    Milestone.PROCEDURE_START,
+)
 _OUT = (Milestone.PATIENT_OUT_OF_ROOM, Milestone.PACU_IN, Milestone.PACU_OUT)
 
 
@@ -28,7 +33,9 @@ def is_in_room(record: CaseRecord) -> bool:
 def is_called(record: CaseRecord) -> bool:
     """The patient is on the way or in preop: such a case may no longer move."""
     waiting = entered(record) is None and left(record) is None
-    return waiting and (Milestone.PATIENT_IN_PREOP in record.milestones or Milestone.ANAESTHESIA_START in record.milestones)
+    return waiting and (
+        Milestone.PATIENT_IN_PREOP in record.milestones or Milestone.ANAESTHESIA_START in record.milestones
+    )
 
 
 def phase(record: CaseRecord) -> str:

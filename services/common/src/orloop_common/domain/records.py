@@ -52,9 +52,7 @@ class CaseRecord:
     @property
     def contradicted(self) -> bool:
         return (
-            self.ended_version is not None
-            and self.schedule is not None
-            and self.schedule.version > self.ended_version
+            self.ended_version is not None and self.schedule is not None and self.schedule.version > self.ended_version
         )
 
     @property

@@ -40,9 +40,7 @@ class SenderIdentity:
     aliases: dict[str, str] = field(default_factory=dict)
 
 
-def seal_identity(
-    case: str, at: datetime, identity: SenderIdentity, encrypt: Callable[[bytes], bytes]
-) -> CaseIdentity:
+def seal_identity(case: str, at: datetime, identity: SenderIdentity, encrypt: Callable[[bytes], bytes]) -> CaseIdentity:
     """The record for `orloop.case-identity`; `encrypt` is `PayloadCipher.encrypt`."""
     token = encrypt(to_json(identity)).decode("ascii")
     return CaseIdentity(case=case, suite=identity.suite, at=at, payload=token)

@@ -12,12 +12,16 @@ class OperationalCalendar:
     timezone: str = "UTC"
     boundary: time = time(4, 0)
 
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
     def day(self, moment: datetime) -> date:
         """The operational day that `moment` (aware) belongs to."""
-        local = moment.astimezone(ZoneInfo(self.timezone))
+        local = moment.astimezone(self.zone)
         return local.date() if local.time() >= self.boundary else local.date() - timedelta(days=1)
 
     def at(self, day: date, wall: time) -> datetime:
         """The moment (UTC) at which site clocks show `wall` within operational `day`."""
         civil = day if wall >= self.boundary else day + timedelta(days=1)
-        return datetime.combine(civil, wall, ZoneInfo(self.timezone)).astimezone(UTC)
+        return datetime.combine(civil, wall, self.zone).astimezone(UTC)

@@ -13,7 +13,7 @@ from .vocabulary import Urgency
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemRoom:
-    """A room: usable from `opens`, budgeted until `block_end`, never past `closes`; `down` intervals exclude patients."""
+    """A room: usable from `opens`, budgeted until `block_end`, never past `closes`; no patient while `down`."""
 
     id: str
     services: tuple[str, ...]

@@ -75,9 +75,7 @@ def test_a_launcher_that_is_killed_leaves_no_broker_behind(tmp_path: Path) -> No
         "broker = Broker(Path(sys.argv[1])).start(); print(broker.pid, broker._guard.pid, flush=True);"
         "time.sleep(600)"
     )
-    launcher = subprocess.Popen(
-        [sys.executable, "-c", program, tmp_path / "b"], stdout=subprocess.PIPE, text=True
-    )
+    launcher = subprocess.Popen([sys.executable, "-c", program, tmp_path / "b"], stdout=subprocess.PIPE, text=True)
     assert launcher.stdout is not None
     java, guard = map(int, launcher.stdout.readline().split())
     assert psutil.Process(java).name().startswith("java")

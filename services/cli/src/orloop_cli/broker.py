@@ -121,6 +121,7 @@ class Broker:
         """Start the broker, formatting its directory the first time; does not wait until it answers."""
         if self.running:
             return self
+        self._wait(1)
         kafka = self.kafka = self.kafka or installed_kafka()
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._choose_ports()
@@ -139,6 +140,19 @@ class Broker:
         )
         return self
 
+    def answers(self, timeout: float = 0.5) -> bool:
+        """Say whether the broker answers a client's question now."""
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import AdminClient
+
+        if not self.running or not self._port_open():
+            return False
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        try:
+            return bool(admin.list_topics(timeout=timeout).brokers)
+        except KafkaException:
+            return False
+
     def wait_ready(self, timeout: float = 60) -> Broker:
         """Wait until the broker answers a client's question.
 
@@ -147,27 +161,11 @@ class Broker:
         LauncherError
             If it ends, or does not answer in time; with the last line of its log.
         """
-        from confluent_kafka import KafkaException
-        from confluent_kafka.admin import AdminClient
-
         deadline = time.monotonic() + timeout
-        while not self._port_open():
+        while not self.answers():
             self._check_alive(deadline, timeout)
             time.sleep(0.02)
-        admin = AdminClient(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "reconnect.backoff.ms": 20,
-                "reconnect.backoff.max.ms": 200,
-                "log_level": 0,
-            }
-        )
-        while True:
-            try:
-                if admin.list_topics(timeout=1).brokers:
-                    return self
-            except KafkaException:
-                self._check_alive(deadline, timeout)
+        return self
 
     def warm_up(self, timeout: float = 30) -> None:
         """Make the broker's internal topics now, so that the first service does not wait for them."""
@@ -200,6 +198,11 @@ class Broker:
         if self.running:
             os.kill(self.pid, signal.SIGKILL)
             self._wait(10)
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM, without waiting."""
+        if self.running and self._guard is not None:
+            self._guard.terminate()
 
     def stop(self, timeout: float = 20) -> None:
         """SIGTERM: a clean shutdown; SIGKILL if it takes longer than `timeout` seconds."""
@@ -237,8 +240,7 @@ class Broker:
         if not self.running:
             self._wait(1)
             raise LauncherError(
-                f"Expected Kafka to start on port {self.port}, got exit code {self.exit_code}: "
-                f"{self.last_log_line()}",
+                f"Expected Kafka to start on port {self.port}, got exit code {self.exit_code}: {self.last_log_line()}",
                 f"its log says more: {self.log_path}",
             )
         if time.monotonic() > deadline:
@@ -254,9 +256,7 @@ class Broker:
             lines = [line for line in self.log_path.read_text(errors="replace").splitlines() if line.strip()]
         except FileNotFoundError:
             return "it wrote no log"
-        telling = [
-            line for line in lines if "No space left" in line or "lock" in line.lower() or "ERROR" in line
-        ]
+        telling = [line for line in lines if "No space left" in line or "lock" in line.lower() or "ERROR" in line]
         return (telling or lines or ["its log is empty"])[-1][:300]
 
     def _choose_ports(self) -> None:
@@ -286,9 +286,7 @@ class Broker:
     def _format(self, kafka: Kafka, properties: Path) -> None:
         identity = "A" + base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")[1:]
         done = subprocess.run(
-            kafka.command(
-                "kafka.tools.StorageTool", "format", "--standalone", "-t", identity, "-c", str(properties)
-            ),
+            kafka.command("kafka.tools.StorageTool", "format", "--standalone", "-t", identity, "-c", str(properties)),
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -297,9 +295,7 @@ class Broker:
         )
         if done.returncode:
             said = (done.stderr + done.stdout).strip().splitlines() or ["nothing"]
-            telling = [
-                line for line in said if "No space" in line or "Exception" in line or "error" in line.lower()
-            ]
+            telling = [line for line in said if "No space" in line or "Exception" in line or "error" in line.lower()]
             raise LauncherError(
                 f"Expected Kafka to format {self.data_dir}, got: {(telling or said)[0][:300]}",
                 "the disk is full or the directory is not yours to write: free some space there.",

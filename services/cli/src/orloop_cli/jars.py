@@ -58,8 +58,7 @@ def read_lock(path: Path = LOCK) -> list[Jar]:
             jars.append(Jar(group, artifact, version, digest.removeprefix("sha256:"), int(size)))
         except ValueError as error:
             raise LauncherError(
-                f"Expected 'group:artifact:version sha256:HEX BYTES' in {path.name} line {number}, "
-                f"got {line!r}.",
+                f"Expected 'group:artifact:version sha256:HEX BYTES' in {path.name} line {number}, got {line!r}.",
                 "the file was edited by hand: restore it with `git checkout`.",
             ) from error
     return jars

@@ -46,9 +46,7 @@ _QUIET = ("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access
 def probe(executable: Path) -> Java | None:
     """Return the Java at `executable`, or None if it does not run."""
     try:
-        ran = subprocess.run(
-            [executable, "-version"], capture_output=True, text=True, timeout=30, check=False
-        )
+        ran = subprocess.run([executable, "-version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r'version "((\d+)(?:\.(\d+))?[^"]*)"', ran.stderr + ran.stdout)

@@ -26,8 +26,7 @@ _numbers = itertools.count(1)
 
 def create_topics(bootstrap: str, names: dict[str, dict[str, str]], partitions: int = 1) -> None:
     """Create topics by name, with their settings, and wait until they can be written to."""
-    from confluent_kafka.admin import AdminClient
-    from confluent_kafka.cimpl import NewTopic
+    from confluent_kafka.admin import AdminClient, NewTopic
 
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     new = [NewTopic(name, partitions, 1, config=settings) for name, settings in names.items()]

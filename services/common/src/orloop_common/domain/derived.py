@@ -4,7 +4,7 @@ Every derived record carries `as_of`, the offset of the suite's log (next to be 
 on; readers keep the highest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .plan import Assignment, Change, Quantiles
@@ -180,7 +180,8 @@ class GateStatus(Derived):
     """Mode, stop conditions and what waits for an answer: `orloop.gate-status`.
 
     `open_proposal` is the proposal that people may see and decide; `withheld` the newest one that
-    they may not, with the sentences that say why.
+    they may not, with the sentences that say why. `closed` names alternatives of the open proposal that
+    break a rule by now, and why. `audit_sequence` and `audit_head` publish the end of the audit chain.
     """
 
     mode: Mode
@@ -188,6 +189,9 @@ class GateStatus(Derived):
     open_proposal: str | None = None
     withheld: str | None = None
     withheld_because: tuple[str, ...] = ()
+    closed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    audit_sequence: int = 0
+    audit_head: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

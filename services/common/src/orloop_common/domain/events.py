@@ -352,6 +352,7 @@ class PlanDecided(Event):
 
     `based_on` is the log offset (next to be read) the decision stood on. `changes` is the whole of
     what was approved or overridden, in the order in which it can be carried out; empty otherwise.
+    `request` names the call that asked for it: who asks again gets the same answer.
     """
 
     proposal: str
@@ -362,6 +363,7 @@ class PlanDecided(Event):
     reason_code: str | None = None
     reason: str = ""
     changes: tuple[Change, ...] = ()
+    request: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

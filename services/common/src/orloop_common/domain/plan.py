@@ -46,6 +46,7 @@ class Change:
 
     `version` is the hospital's version of the case that the change was made for; `reason` is for
     people, `rules` are the catalogue ids that were checked, `length` is the patient's expected stay.
+    `via` is where the case waits on its way when others must leave `target` first and wait for it in turn.
     """
 
     case: str
@@ -55,3 +56,4 @@ class Change:
     length: timedelta
     reason: str = ""
     rules: tuple[str, ...] = ()
+    via: Place | None = None

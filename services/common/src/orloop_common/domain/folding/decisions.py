@@ -21,7 +21,7 @@ def hear_echo(day: SuiteDay, event: e.CaseScheduled) -> SuiteDay:
         if planned is not None and planned.place != told:
             return replace(day, plan=day.plan.delete(event.case))
         return day
-    if event.version <= pending.change.version or told == pending.change.origin:
+    if event.version <= pending.change.version or told in (pending.change.origin, pending.change.via):
         return day
     if told == pending.change.target:
         record = day.cases[event.case]

@@ -23,7 +23,7 @@ from .errors import ConfigurationError, FatalError
 from .health import HealthServer, LoopHealth
 from .logs import configure_logging, get_logger
 from .outbox import Outbox
-from .ports import Codec
+from .ports import Codec, Delivered, Headers, Sender
 from .records import Flow, LoopSettings
 from .settings import CommonSettings, load, refuse
 
@@ -65,7 +65,7 @@ class Runtime(Generic[S]):
 
 
 def run_service(
-    settings_class: type[S], body: Callable[[Runtime[S]], None], *, sensitive: bool = False
+    settings_class: type[S], body: Callable[[Runtime[S]], None], *, sensitive: bool = False, broker: bool = True
 ) -> NoReturn:
     """Run a service to its end: code 0 when asked to stop, 2 for configuration, 1 for everything else.
 
@@ -73,21 +73,22 @@ def run_service(
     ----------
     sensitive
         For the doors that see patient data: texts of unexpected exceptions stay out of the log.
+    broker
+        False for a process that has nothing to do with Kafka (the twin): its outbox leads nowhere, and
+        its body settles the health of its own loop.
     """
     settings = load(settings_class)
     stop = threading.Event()
     try:
         clock = open_clock(settings.clock)
-        configure_logging(
-            settings.service, settings.instance, settings.log_level, clock=clock, sensitive=sensitive
-        )
+        configure_logging(settings.service, settings.instance, settings.log_level, clock=clock, sensitive=sensitive)
         _stop_on_signal(stop)
         if settings.parent_pipe:
             _stop_with_parent(stop)
         _end_after_grace(stop)
         settings.data.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
-            runtime = _build(settings, clock, stop)
+            runtime = _build(settings, clock, stop, broker)
             stack.callback(runtime.outbox.close)
             runtime.health.start()
             stack.callback(runtime.health.stop)
@@ -99,13 +100,39 @@ def run_service(
     _leave(0)
 
 
-def _build(settings: S, clock: Clock, stop: threading.Event) -> Runtime[S]:
+class _Nowhere:
+    """The sender of a process without a broker."""
+
+    def partitions_of(self, topic: str) -> int | None:
+        return None
+
+    def produce(
+        self, topic: str, partition: int, key: bytes, value: bytes | None, headers: Headers, done: Delivered
+    ) -> bool:
+        return False
+
+    def alive(self) -> bool:
+        return False
+
+    def fatal(self) -> str | None:
+        return "this process was started without a broker"
+
+    def close(self) -> None: ...
+
+
+def _sender(settings: CommonSettings, broker: bool) -> Sender:
+    if not broker:
+        return _Nowhere()
     from .kafkalog import KafkaSender
 
+    return KafkaSender(settings.kafka, settings.instance)
+
+
+def _build(settings: S, clock: Clock, stop: threading.Event, broker: bool) -> Runtime[S]:
     codec = default_codec()
     loop = LoopHealth(clock)
     health = HealthServer(settings.service, settings.instance, settings.health_port, loop)
-    outbox = Outbox(KafkaSender(settings.kafka, settings.instance), codec, clock, settings.service)
+    outbox = Outbox(_sender(settings, broker), codec, clock, settings.service)
     return Runtime(settings, clock, outbox, health, loop, codec, stop)
 
 

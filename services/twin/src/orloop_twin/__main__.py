@@ -1,0 +1,5 @@
+"""`python -m orloop_twin`."""
+
+from .app import main
+
+main()

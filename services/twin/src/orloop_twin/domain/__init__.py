@@ -1,0 +1,1 @@
+"""The hospital itself: its day, its processes, what it says. No IO."""

@@ -1,0 +1,127 @@
+"""Plays a day on the whole mesh, with or without killing its processes."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from holding import Read, read_topic, state_of
+from orloop_cli.approve import Approver
+from orloop_cli.mesh import Mesh
+from orloop_cli.ports import LOOPBACK
+from orloop_cli.services import demo_site
+from orloop_cli.watch import Watch
+from orloop_common import messages
+from orloop_common.domain.calendar import OperationalCalendar
+from orloop_common.domain.site import Site
+from orloop_common.messages.sitefile import parse_site
+
+FOLDING = ("ingest", "features", "replan", "gate", "writeback", "board")
+
+
+@dataclass
+class Played:
+    """A day that was played, and what was read of it once it stood still."""
+
+    mesh: Mesh
+    topics: dict[str, list[Read]]
+    states: dict[str, dict[str, Any]]
+    kills: list[str] = field(default_factory=list)
+
+    @property
+    def site(self) -> Site:
+        return parse_site(demo_site().read_text())
+
+    @property
+    def calendar(self) -> OperationalCalendar:
+        return OperationalCalendar(self.site.timezone, self.site.day_boundary)
+
+    @property
+    def log(self) -> list[Read]:
+        return self.topics[messages.SUITE_EVENTS]
+
+    @property
+    def run(self) -> Path:
+        return self.mesh.run.path
+
+    def of_type(self, *types: type) -> list[Any]:
+        names = {f"orloop.{kind.__name__}" for kind in types}
+        return [record.message for record in self.log if record.headers["ce_type"] in names]
+
+
+def play(mesh: Mesh, until: datetime, speed: float, kill: Callable[[float], list[str]] | None = None) -> Played:
+    """Play from the start of the day to `until`, approving what the gate opens; then let it come to rest.
+
+    `kill` is told the seconds since the start and names what to SIGKILL now.
+    """
+    mesh.start()
+    assert mesh.day is not None
+    watch = Watch(mesh.bootstrap, demo_site())
+    approver = Approver(f"{LOOPBACK}:{mesh.addresses.gate}", mesh.run.secrets.token_secret)
+    mesh.play(speed)
+    started, kills = time.monotonic(), []
+    try:
+        while mesh.day.now() < until:
+            mesh.tick()
+            watch.poll()
+            approver.answer(watch.waiting)
+            for name in kill(time.monotonic() - started) if kill else ():
+                mesh.supervisor.kill(name)
+                kills.append(name)
+            time.sleep(0.05)
+        mesh.play(1.0)  # ticks go on, the day hardly does
+        assert mesh.run_until(lambda: mesh.supervisor.all_ready, 60), mesh.supervisor.not_ready()
+        settle(mesh, watch, approver)
+    finally:
+        approver.close()
+        watch.close()
+    mesh.play(0.0)
+    mesh.run_until(lambda: at_rest(mesh), 30)
+    topics = {topic: read_topic(mesh.bootstrap, topic) for topic in messages.TOPICS}
+    return Played(mesh, topics, states(mesh), kills)
+
+
+def settle(mesh: Mesh, watch: Watch, approver: Approver, limit: float = 60) -> None:
+    """Go on until nothing is under way at the hospital and no trigger waits for its answer."""
+
+    def settled() -> bool:
+        watch.poll()
+        approver.answer(watch.waiting)
+        return not any(story.day.pending for story in watch.suites.values())
+
+    mesh.play(20.0)
+    mesh.run_until(settled, limit)
+    mesh.play(1.0)
+    mesh.run_until(lambda: False, 4)
+
+
+def states(mesh: Mesh) -> dict[str, dict[str, Any]]:
+    """Each folding service's `/state`."""
+    ports = {part.name: part.health_port for part in mesh.parts}
+    return {name: state_of(ports[name]) for name in FOLDING}
+
+
+def at_rest(mesh: Mesh) -> bool:
+    """Whether every service stands at the same end of the log."""
+    ends = {
+        name: state["offsets"].get(messages.SUITE_EVENTS, {}).get("0") for name, state in states(mesh).items()
+    }
+    return len(set(ends.values())) == 1
+
+
+def seeded_kills(seed: int, names: tuple[str, ...], first: float, last: float) -> Callable[[float], list[str]]:
+    """Kill each name once (list a name twice to kill it twice) at moments drawn from `seed`."""
+    draw = random.Random(seed)
+    due = sorted((draw.uniform(first, last), name) for name in names)
+
+    def kill(elapsed: float) -> list[str]:
+        now = [name for moment, name in due if moment <= elapsed]
+        del due[: len(now)]
+        return now[:1] + [name for name in now[1:]]
+
+    return kill

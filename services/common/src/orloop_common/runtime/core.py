@@ -4,22 +4,19 @@ Rules (DESIGN.md): state is refolded, outputs are resumed; an offset is committe
 outputs of all records before it were acknowledged, and never goes back.
 """
 
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from orloop_common.domain.events import Unreadable
 
-from .cloudevents import decode_headers, require_headers
-from .errors import MissingHeaders, TooManyUnreadable
 from .logs import get_logger
-from .metrics import EVENTS_FOLDED, LAG, UNREADABLE
+from .metrics import EVENTS_FOLDED, LAG
 from .outbox import Outbox
 from .ports import Codec, Log, RawRecord
+from .reader import RecordReader
 from .records import Flow, LoopSettings, Output, Partition, Record
 
 _log = get_logger("loop")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _NEVER = 2**63 - 1
 _TRACES = 20_000
 
@@ -39,12 +36,12 @@ class LoopCore:
         self.flow = flow
         self._log = log
         self._outbox = outbox
-        self._codec = codec
+        self._read = RecordReader(codec, settings.unreadable_limit)
         self._settings = settings
         self._beat = beat
         self._committed: dict[Partition, int] = {}
+        self._done: dict[Partition, int] = {}  # next offset of what was folded and answered
         self._traces: OrderedDict[str, str] = OrderedDict()
-        self._unreadable_in_a_row = 0
         self._assigned = False
         self.caught_up = False
 
@@ -57,6 +54,7 @@ class LoopCore:
         raws = self._log.poll(self._settings.batch, self._settings.poll_seconds)
         for raw in raws:
             self._take(raw)
+        self._done.update(self._log.positions())  # past gaps too, now that all of the batch is done
         self._settle()
         behind = self._log.behind()
         self.caught_up = self._assigned and not behind
@@ -74,7 +72,7 @@ class LoopCore:
     def offsets(self) -> dict[str, dict[int, int]]:
         """The next offset to fold, per topic and partition."""
         shown: dict[str, dict[int, int]] = {}
-        for (topic, partition), offset in sorted(self._log.positions().items()):
+        for (topic, partition), offset in sorted(self._done.items()):
             shown.setdefault(topic, {})[partition] = offset
         return shown
 
@@ -96,6 +94,7 @@ class LoopCore:
             self._settle(wait=True)
         for partition in partitions:
             self._committed.pop(partition, None)
+            self._done.pop(partition, None)
         self._assigned = bool(self._committed)
         self.caught_up = False
         if (hook := getattr(self.flow, "revoked", None)) is not None:
@@ -113,6 +112,10 @@ class LoopCore:
         self.flow.fold(record)
         EVENTS_FOLDED.labels(raw.topic).inc()
         self._remember_trace(record)
+        self._answer(raw, record)
+        self._done[raw.topic, raw.partition] = raw.offset + 1
+
+    def _answer(self, raw: RawRecord, record: Record) -> None:
         if raw.offset < self._committed.get((raw.topic, raw.partition), _NEVER):
             return
         if isinstance(record.message, Unreadable) and self._settings.dead_letter:
@@ -120,9 +123,7 @@ class LoopCore:
         if raw.topic in self._settings.skip_outputs:
             return
         for output in self.flow.outputs(record):
-            self._outbox.send(
-                output, self._parent_of(output) or record.headers.get("traceparent"), self._beat
-            )
+            self._outbox.send(output, self._parent_of(output) or record.headers.get("traceparent"), self._beat)
 
     def _send(self, outputs: Iterable[Output]) -> None:
         sent = False
@@ -137,49 +138,12 @@ class LoopCore:
         self._outbox.flush(self._beat)
         ahead = {
             partition: offset
-            for partition, offset in self._log.positions().items()
+            for partition, offset in self._done.items()
             if offset > self._committed.get(partition, _NEVER)
         }
         if ahead:
             self._log.commit(ahead, wait=wait)
             self._committed.update(ahead)
-
-    def _read(self, raw: RawRecord) -> Record:
-        headers = decode_headers(raw.headers)
-        suite = headers.get("ce_subject", "")
-        record = Record(
-            topic=raw.topic,
-            partition=raw.partition,
-            offset=raw.offset,
-            key=None if raw.key is None else raw.key.decode("utf-8", "replace"),
-            suite=suite,
-            message=None,
-            headers=headers,
-            received=raw.received,
-        )
-        if raw.value is None:
-            return record
-        try:
-            require_headers(headers)
-            message = self._codec.decode(headers["ce_type"], headers.get("ce_dataschema", ""), raw.value)
-        except (MissingHeaders, ValueError) as error:
-            message = self._unreadable(raw, suite, error)
-        else:
-            self._unreadable_in_a_row = 0
-        return Record(raw.topic, raw.partition, raw.offset, record.key, suite, message, headers, raw.received)
-
-    def _unreadable(self, raw: RawRecord, suite: str, error: Exception) -> Unreadable:
-        place = f"{raw.topic}/{raw.partition}/{raw.offset}"
-        reason = _QUOTED.sub("'…'", str(error).splitlines()[0])[:300]  # a quoted value may be a patient's
-        UNREADABLE.labels(raw.topic).inc()
-        _log.warning("record_unreadable", place=place, reason=reason)
-        self._unreadable_in_a_row += 1
-        if self._unreadable_in_a_row > self._settings.unreadable_limit:
-            raise TooManyUnreadable(
-                f"Expected to read {raw.topic}, got {self._unreadable_in_a_row} unreadable in a row.\n"
-                "Maybe this release is older than what writes the topic: roll forward."
-            )
-        return Unreadable(id=f"unreadable/{place}", suite=suite, at=raw.received, reason=reason)
 
     def _remember_trace(self, record: Record) -> None:
         if (trace := record.headers.get("traceparent")) is not None:

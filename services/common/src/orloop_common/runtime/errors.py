@@ -17,7 +17,17 @@ OrloopError
 
 
 class OrloopError(Exception):
-    """Root of every error that the runtime raises on purpose; its text is safe to log."""
+    """Root of every error that the runtime raises on purpose; its text is safe to log and to answer."""
+
+    @property
+    def problem(self) -> str:
+        """What was expected and what came, without the hint."""
+        return str(self).split("\n", 1)[0]
+
+    @property
+    def hint(self) -> str:
+        """The line that starts with 'Maybe', or nothing."""
+        return str(self).split("\n", 1)[1] if "\n" in str(self) else ""
 
 
 class ConfigurationError(OrloopError):

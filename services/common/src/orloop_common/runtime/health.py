@@ -111,9 +111,7 @@ class HealthServer:
             "/metrics": self._metrics,
         }
         app = Starlette(routes=[Route(path, page) for path, page in routes.items()])
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
-        )
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="health", daemon=True
@@ -132,9 +130,7 @@ class HealthServer:
 
     def why_not_ready(self) -> dict[str, str]:
         """What is still missing, in words."""
-        missing = (
-            {} if self._loop.ready() else {"log": "partitions are not assigned or not read to their end"}
-        )
+        missing = {} if self._loop.ready() else {"log": "partitions are not assigned or not read to their end"}
         for name, check in self.checks.items():
             answer = check()
             if answer is not True:

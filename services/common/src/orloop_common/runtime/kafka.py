@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
 Config = dict[str, Any]
 ErrorHandler = Callable[[KafkaError], None]
@@ -104,3 +104,6 @@ def consumer(
 def admin(bootstrap: str, client_id: str = "orloop-admin", **more: Any) -> AdminClient:
     """An admin client; keep it alive until its futures resolve."""
     return AdminClient(client_config(bootstrap, client_id) | more)
+
+
+__all__ = ["AdminClient", "NewTopic", "admin", "client_config", "consumer", "is_away", "is_fatal", "producer"]

@@ -53,12 +53,11 @@ class KafkaLog:
     def __init__(self, bootstrap: str, instance: str, settings: LoopSettings) -> None:
         self._settings = settings
         self._reach = _Reach("reader")
-        self._consumer: Consumer = kafka.consumer(
-            bootstrap, instance, settings.group, instance, self._reach.on_error
-        )
+        self._consumer: Consumer = kafka.consumer(bootstrap, instance, settings.group, instance, self._reach.on_error)
         self._listener: Listener | None = None
         self._positions: dict[Partition, int] = {}
         self._targets: dict[Partition, int] = {}  # the end when the partition was assigned
+        self._assignment = 0
         self._warned: set[str] = set()
 
     def open(self, listener: Listener) -> None:
@@ -74,13 +73,21 @@ class KafkaLog:
             )
 
     def poll(self, limit: int, timeout: float) -> Sequence[RawRecord]:
-        first = self._consumer.poll(timeout)
+        records: list[RawRecord] = []
+        wait = timeout
+        while len(records) < limit:
+            assignment = self._assignment
+            message = self._consumer.poll(wait)
+            if self._assignment != assignment:
+                records.clear()  # they belong to an assignment that is over, and will come again
+            if message is None:
+                break
+            wait = 0
+            if (raw := self._take(message)) is not None:
+                records.append(raw)
         if self._reach.fatal is not None:
             raise ClientFailed(self._reach.fatal)
-        if first is None:
-            return []
-        messages = [first, *self._consumer.consume(limit - 1, 0)]
-        return [raw for message in messages if (raw := self._take(message)) is not None]
+        return records
 
     def positions(self) -> Mapping[Partition, int]:
         return self._positions
@@ -157,6 +164,7 @@ class KafkaLog:
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         listener = self._heard()
+        self._assignment += 1
         committed: dict[Partition, int | None] = {}
         if self._settings.group is not None and partitions:
             for place in self._ask(lambda: consumer.committed(partitions, 2.0)):
@@ -179,6 +187,7 @@ class KafkaLog:
         self._forget(partitions, lost=True)
 
     def _forget(self, partitions: list[TopicPartition], *, lost: bool) -> None:
+        self._assignment += 1
         places = [(place.topic, place.partition) for place in partitions]
         self._heard().revoked(places, lost=lost)
         for place in places:

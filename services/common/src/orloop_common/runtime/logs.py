@@ -19,9 +19,7 @@ from .clock import Clock, SystemClock
 from .errors import OrloopError
 
 LONGEST = 600
-_FORBIDDEN = frozenset(
-    {"body", "birth_date", "hl7", "message", "mrn", "name", "patient", "payload", "raw", "value"}
-)
+_FORBIDDEN = frozenset({"body", "birth_date", "hl7", "message", "mrn", "name", "patient", "payload", "raw", "value"})
 _HL7 = re.compile(r"\b(MSH|PID|PV1|SCH|NTE|NK1|GT1|IN1|EVN|OBX|AIP|AIL|AIS|MSA|ERR)[|^].*", re.DOTALL)
 
 
@@ -111,9 +109,7 @@ def _safe(value: Any, depth: int = 0) -> Any:
     if is_dataclass(value) or hasattr(value, "__struct_fields__"):
         return f"[{type(value).__name__}]"
     if depth < 3 and isinstance(value, Mapping):
-        return {
-            str(key): "[withheld]" if key in _FORBIDDEN else _safe(v, depth + 1) for key, v in value.items()
-        }
+        return {str(key): "[withheld]" if key in _FORBIDDEN else _safe(v, depth + 1) for key, v in value.items()}
     if depth < 3 and isinstance(value, list | tuple | set | frozenset):
         return [_safe(item, depth + 1) for item in list(value)[:50]]
     return _safe(str(value), 3)

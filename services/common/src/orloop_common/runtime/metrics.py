@@ -10,9 +10,7 @@ _UNBOUNDED = frozenset({"case", "case_uid", "patient", "surgeon", "event", "id",
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
-def counter(
-    name: str, help: str, labels: Sequence[str] = (), registry: CollectorRegistry = REGISTRY
-) -> Counter:
+def counter(name: str, help: str, labels: Sequence[str] = (), registry: CollectorRegistry = REGISTRY) -> Counter:
     """Declare a counter; its name ends in `_total`."""
     if not name.endswith("_total"):
         raise ValueError(f"Expected a counter's name to end in _total, got {name}.\nMaybe it is a gauge.")
@@ -44,35 +42,19 @@ def exposition(registry: CollectorRegistry = REGISTRY) -> bytes:
 
 def _checked(name: str, help: str, labels: Sequence[str]) -> str:
     if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"Expected a metric name like orloop_case_moves_total, got {name!r}.\nMaybe add the prefix."
-        )
+        raise ValueError(f"Expected a metric name like orloop_case_moves_total, got {name!r}.\nMaybe add the prefix.")
     if len(help) < 10:
-        raise ValueError(
-            f"Expected a sentence of help for {name}, got {help!r}.\nMaybe say what one unit of it is."
-        )
+        raise ValueError(f"Expected a sentence of help for {name}, got {help!r}.\nMaybe say what one unit of it is.")
     if unbounded := _UNBOUNDED.intersection(labels):
-        raise ValueError(
-            f"Expected labels of {name} with few values, got {sorted(unbounded)}.\nMaybe label by suite."
-        )
+        raise ValueError(f"Expected labels of {name} with few values, got {sorted(unbounded)}.\nMaybe label by suite.")
     return name
 
 
-EVENTS_FOLDED = counter(
-    "orloop_events_folded_total", "Records taken into the fold, refolds included.", ["topic"]
-)
+EVENTS_FOLDED = counter("orloop_events_folded_total", "Records taken into the fold, refolds included.", ["topic"])
 OUTPUTS_SENT = counter("orloop_outputs_sent_total", "Records acknowledged by the broker.", ["topic"])
-DEAD_LETTERS = counter(
-    "orloop_dead_letters_total", "Pointers to unreadable records written to a dlq.", ["topic"]
-)
-UNREADABLE = counter(
-    "orloop_unreadable_total", "Records that could not be decoded, refolds included.", ["topic"]
-)
+DEAD_LETTERS = counter("orloop_dead_letters_total", "Pointers to unreadable records written to a dlq.", ["topic"])
+UNREADABLE = counter("orloop_unreadable_total", "Records that could not be decoded, refolds included.", ["topic"])
 BEAT = gauge("orloop_loop_beat_timestamp_seconds", "Unix time at which the loop last made progress.")
-LAG = gauge(
-    "orloop_consumer_lag_records", "Records between the fold and the end of the log.", ["topic", "partition"]
-)
-READY = gauge(
-    "orloop_ready", "1 when partitions are assigned, read to the end, and the service's own checks pass."
-)
+LAG = gauge("orloop_consumer_lag_records", "Records between the fold and the end of the log.", ["topic", "partition"])
+READY = gauge("orloop_ready", "1 when partitions are assigned, read to the end, and the service's own checks pass.")
 BROKER_AWAY = gauge("orloop_broker_away", "1 while no broker can be reached.")

@@ -51,9 +51,7 @@ class Outbox:
         self._outstanding = 0
         self._refused: str | None = None
 
-    def send(
-        self, output: Output, parent: str | None = None, beat: Callable[[], None] = lambda: None
-    ) -> None:
+    def send(self, output: Output, parent: str | None = None, beat: Callable[[], None] = lambda: None) -> None:
         """Queue an output; `parent` is the `traceparent` of the record that caused it."""
         self._queue(output, parent, beat, None)
 
@@ -70,7 +68,7 @@ class Outbox:
         patience = _Patience(self._sender, self._clock, self._stall)
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: not self._outstanding or self._refused, 0.5)
+                self._changed.wait_for(lambda: not self._outstanding or self._refused, 0.2)
                 self._raise_if_broken()
                 if not self._outstanding:
                     return
@@ -104,9 +102,7 @@ class Outbox:
                 raise NotDurable(_not_durable(output, timeout)) from None
         return done
 
-    def dead_letter(
-        self, raw: RawRecord, unreadable: Unreadable, beat: Callable[[], None] = lambda: None
-    ) -> None:
+    def dead_letter(self, raw: RawRecord, unreadable: Unreadable, beat: Callable[[], None] = lambda: None) -> None:
         """Queue a pointer to an unreadable record on `<topic>.dlq`, under its key and with its headers.
 
         Never its value, which may name a patient.

@@ -88,9 +88,7 @@ class LoopSettings:
 
     def __post_init__(self) -> None:
         if isinstance(self.topics, str) or not self.topics:
-            raise ValueError(
-                f"Expected a list of topics to read, got {self.topics!r}.\nMaybe put it in brackets."
-            )
+            raise ValueError(f"Expected a list of topics to read, got {self.topics!r}.\nMaybe put it in brackets.")
 
 
 __all__ = ["Flow", "LoopSettings", "Output", "Partition", "Record", "Unreadable"]

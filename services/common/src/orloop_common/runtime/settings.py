@@ -19,9 +19,7 @@ CommaList = Annotated[tuple[str, ...], NoDecode]
 class CommonSettings(BaseSettings):
     """What every service reads; a service subclasses it, names itself, and adds its own."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     service: ClassVar[str] = "orloop"
 
@@ -40,11 +38,7 @@ class CommonSettings(BaseSettings):
     @classmethod
     def split(cls, value: Any) -> Any:
         """Let a comma list be a tuple."""
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("site")
     @classmethod

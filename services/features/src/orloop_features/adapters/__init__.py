@@ -1,0 +1,1 @@
+"""Faust and the log reader: the only rooms that talk to Kafka."""

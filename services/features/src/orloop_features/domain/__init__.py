@@ -1,0 +1,1 @@
+"""What features derives from a suite's day. Pure."""

@@ -13,7 +13,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +41,7 @@ class Options:
     Parameters
     ----------
     speed
-        Seconds of event time in one second.
+        Seconds of event time in one second; 0 to go on at the run's.
     kafka
         A cluster to use instead of the embedded broker.
     twin
@@ -89,11 +89,16 @@ class Mesh:
 
     @classmethod
     def again(
-        cls, root: Path, name: str | None, options: Options, said: Callable[[str], None] = lambda line: None
+        cls,
+        root: Path,
+        name: str | None,
+        options: Options,
+        said: Callable[[str], None] = lambda line: None,
     ) -> Mesh:
-        """A mesh that goes on with a run that was left, by default the newest."""
+        """A mesh that goes on with a run that was left, by default the newest, at that run's speed."""
         check_board_port(options)
-        return cls(open_run(root, name), options, said)
+        run = open_run(root, name)
+        return cls(run, replace(options, speed=options.speed or float(run.about.get("speed", 60))), said)
 
     @property
     def board_url(self) -> str:
@@ -213,7 +218,8 @@ class Mesh:
 
     def _tell_processes(self) -> None:
         """Write which process serves what, for tools and tests; only when it changed."""
-        told: dict[str, Any] = {"launcher": {"pid": os.getpid()}, "bootstrap": self.bootstrap}
+        ports = {"mllp": self.addresses.mllp, "manual": self.addresses.manual, "gate": self.addresses.gate}
+        told: dict[str, Any] = {"launcher": {"pid": os.getpid()}, "bootstrap": self.bootstrap, "ports": ports}
         for name, watched in self.supervisor.watched.items():
             if watched.running:
                 about = {"pid": watched.part.pid(), "ready": watched.ready, "restarts": watched.restarts}

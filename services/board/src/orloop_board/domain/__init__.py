@@ -1,0 +1,1 @@
+"""What the board shows, worked out from what the topics know: pure, no IO, no clock."""

@@ -49,7 +49,7 @@ def in_order(day: SuiteDay, changes: Sequence[Change], layout: SuiteLayout) -> t
     parked: dict[str, Change] = {}
     while left:
         standing = [c for c in left if c.case not in parked]
-        free = next((c for c in left if not waits_for(day, c, standing)), None)
+        free = next((c for c in _postponed_last(left) if not waits_for(day, c, standing)), None)
         if free is None:
             in_the_way = {case for c in left for case in waits_for(day, c, standing)}
             ring = max((c for c in standing if c.case in in_the_way), key=lambda c: (c.target.start or _NEVER, c.case))
@@ -61,8 +61,11 @@ def in_order(day: SuiteDay, changes: Sequence[Change], layout: SuiteLayout) -> t
 
 
 def next_step(day: SuiteDay, waiting: Sequence[Pending]) -> tuple[Pending, Place] | None:
-    """The change to send next and where to: its target once that is free, else a `via` that opens a ring."""
-    pending = sorted(waiting, key=lambda p: (p.decided, p.proposal, p.order))
+    """The change to send next and where to: its target once that is free, else a `via` that opens a ring.
+
+    What is postponed comes last, so that what people have to do by hand holds up as little as possible.
+    """
+    pending = sorted(waiting, key=lambda p: (p.change.target.room is None, p.decided, p.proposal, p.order))
     changes = [p.change for p in pending]
     for one in pending:
         if not waits_for(day, one.change, changes):
@@ -73,6 +76,10 @@ def next_step(day: SuiteDay, waiting: Sequence[Pending]) -> tuple[Pending, Place
     return None
 
 
+def _postponed_last(changes: Sequence[Change]) -> list[Change]:
+    return sorted(changes, key=lambda c: c.target.room is None)
+
+
 def _interval(place: Place | None, length: timedelta) -> Interval | None:
     if place is None or place.room is None or place.start is None:
         return None
@@ -80,9 +87,10 @@ def _interval(place: Place | None, length: timedelta) -> Interval | None:
 
 
 def _parking(day: SuiteDay, change: Change, layout: SuiteLayout, parked: Sequence[Change]) -> Place | None:
-    """A time after the room closes at which nobody is booked there."""
+    """A time after a room closes at which nobody is booked there; its own room if that can be used."""
     held = booked_place(day, change.case) or change.origin
-    room = layout.room(held.room or "")
+    wished = [layout.room(held.room or ""), layout.room(change.target.room or ""), *layout.rooms]
+    room = next((r for r in wished if r is not None and not _down(day, r.id)), None)
     if room is None or held.start is None:
         return None
     closes = day.calendar.at(day.calendar.day(held.start), room.closes)
@@ -94,3 +102,8 @@ def _parking(day: SuiteDay, change: Change, layout: SuiteLayout, parked: Sequenc
                 ends.append(end)
     ends += [p.via.start + stay(day, p) for p in parked if p.via and p.via.start and p.via.room == room.id]
     return Place(room=room.id, start=max(ends) + (_PAUSE if max(ends) > closes else timedelta(0)))
+
+
+def _down(day: SuiteDay, room: str) -> bool:
+    record = day.rooms.get(room)
+    return record is not None and record.down is not None

@@ -4,7 +4,7 @@ Built from the fold, the forecasts and the suite's layout by `build_problem`; ju
 solved in the replan service. Frozen and complete, so that a recorded problem can be replayed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .plan import Interval, Place
@@ -26,7 +26,11 @@ class ProblemRoom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemCase:
-    """A case that may move. `current` is its place in the published plan; `scheduled` the hospital's own."""
+    """A case that may move. `current` is its place in the published plan; `scheduled` the hospital's own.
+
+    `slack` is how much shorter the case counts while it stays at its current place: a knock-on on the
+    next case below the suite's materiality is left to the day and is not planned around.
+    """
 
     id: str
     version: int
@@ -47,6 +51,7 @@ class ProblemCase:
     waiting_since: datetime | None = None
     moved_today: int = 0
     add_on: bool = False
+    slack: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +100,9 @@ class PlanProblem:
     """One suite to plan from `now` until `horizon`; starts lie on a `grid` from midnight UTC.
 
     `earliest_start` is the end of the frozen window: nothing may be moved to before it.
-    `teams` are anaesthesia teams, `beds` free-standing PACU capacity over time.
+    `teams` are anaesthesia teams, `beds` free-standing PACU capacity over time; outside of these
+    intervals there are none, and an empty tuple means that nothing is known and nothing limits.
+    `timezone` and `staff` (display names by staff id) are for sentences only.
     """
 
     suite: str
@@ -110,3 +117,5 @@ class PlanProblem:
     beds: tuple[Capacity, ...]
     weights: Weights
     max_early: timedelta = timedelta(minutes=60)
+    timezone: str = "UTC"
+    staff: dict[str, str] = field(default_factory=dict)

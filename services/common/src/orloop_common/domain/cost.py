@@ -1,0 +1,173 @@
+"""What a plan costs: one published integer, its terms, and who pays.
+
+Counted from the plan and the problem alone, so that a solver's own figure never has to be believed.
+Weights and units: `facts` of the planner (per five-minute slot unless said otherwise).
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from .checker import check, with_changes
+from .derived import Price
+from .grid import slots_past
+from .plan import Interval, Place
+from .problem import PlanProblem, ProblemCase, Weights
+from .vocabulary import Urgency
+
+DEFAULT_WEIGHTS = Weights(delay={Urgency.ELECTIVE: 2, Urgency.EXPEDITED: 3, Urgency.URGENT: 4, Urgency.IMMEDIATE: 4})
+BREAK_IN_UNTIL = time(16, 0)
+"""The glossary's `bim_gap` looks at gaps until 16:00 site time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """The terms of the published cost, each an integer; `total` is what plans are ranked by."""
+
+    delay: int = 0
+    early: int = 0
+    emergency_wait: int = 0
+    overtime: int = 0
+    room_change: int = 0
+    moved_again: int = 0
+    postponed: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(getattr(self, term.name) for term in fields(self))
+
+
+def price(problem: PlanProblem, assignments: Mapping[str, Place]) -> Cost:
+    """The published cost of a plan that gives each movable case a place (no place is postponed)."""
+    weights = problem.weights
+    terms = {term.name: 0 for term in fields(Cost)}
+    for case in problem.cases:
+        place = assignments.get(case.id, Place(room=None, start=None))
+        if place != case.current:
+            terms["moved_again"] += weights.moved_again * case.moved_today
+        if place.room is None or place.start is None:
+            terms["postponed"] += postponing(problem, case)
+            continue
+        if case.current.room is not None and place.room != case.current.room:
+            terms["room_change"] += weights.room_change
+        if case.urgency is Urgency.IMMEDIATE:
+            since = case.waiting_since or told(case) or problem.now
+            terms["emergency_wait"] += weights.emergency_wait * slots_past(place.start - since, problem.grid)
+        elif (promised := told(case)) is not None:
+            terms["delay"] += weights.delay[case.urgency] * slots_past(place.start - promised, problem.grid)
+            terms["early"] += weights.early * slots_past(promised - place.start, problem.grid)
+    late = sum(slots_past(past, problem.grid) for past in overtime(problem, assignments).values())
+    terms["overtime"] = weights.overtime * late
+    return Cost(**terms)
+
+
+def told(case: ProblemCase) -> datetime | None:
+    """When the patient expects to enter the room."""
+    return case.current.start or case.scheduled.start
+
+
+def postponing(problem: PlanProblem, case: ProblemCase) -> int:
+    """What it costs to leave a case to another day: by its length and its urgency."""
+    weights = problem.weights
+    base = weights.postpone + weights.postpone_per_slot * slots_past(case.length, problem.grid)
+    return base * weights.delay[case.urgency] // weights.delay[Urgency.ELECTIVE]
+
+
+def overtime(problem: PlanProblem, assignments: Mapping[str, Place]) -> dict[str, timedelta]:
+    """How long each room is in use past its block, cleanup included."""
+    ends = {room.id: room.block_end for room in problem.rooms}
+    used = [(held.room, held.occupied.end) for held in problem.committed]
+    used += [(room, stay.end + case.cleanup) for case, room, stay in _stays(problem, assignments)]
+    last = dict(ends)
+    for room_id, end in used:
+        if room_id in last:
+            last[room_id] = max(last[room_id], end)
+    return {room_id: last[room_id] - ends[room_id] for room_id in ends}
+
+
+def who_pays(problem: PlanProblem, assignments: Mapping[str, Place]) -> Price:
+    """The price by stakeholder, against the current plan where that still holds."""
+    current = with_changes(problem, ())
+    lost = {case for broken in check(problem, current) for case in broken.cases}
+    holds = {case: place for case, place in current.items() if case not in lost}
+    waiting = timedelta(0)
+    rooms_changed = postponed = 0
+    for case in problem.cases:
+        place = assignments.get(case.id, Place(room=None, start=None))
+        if place.start is None:
+            postponed += 1
+            continue
+        promised = told(case)
+        if promised is not None:
+            waiting += max(timedelta(0), place.start - promised)
+        rooms_changed += case.current.room is not None and place.room != case.current.room
+    idle = surgeons_idle(problem, assignments) - surgeons_idle(problem, holds)
+    late = sum(overtime(problem, assignments).values(), timedelta(0))
+    late_anyway = sum(overtime(problem, holds).values(), timedelta(0))
+    peak, beds = recovery_peak(problem, assignments)
+    return Price(
+        patients_waiting=waiting,
+        surgeons_idle=max(timedelta(0), idle),
+        staff_overtime=max(timedelta(0), late - late_anyway),
+        postponed=postponed,
+        rooms_changed=rooms_changed,
+        recovery_peak=peak,
+        recovery_beds=beds,
+    )
+
+
+def surgeons_idle(problem: PlanProblem, assignments: Mapping[str, Place]) -> timedelta:
+    """How long surgeons wait between their own cases, beyond the turnover of the next one."""
+    days: dict[str, list[tuple[datetime, datetime, timedelta]]] = {}
+    for held in problem.committed:
+        for surgeon in held.surgeons:
+            turnover = held.patient.start - held.occupied.start
+            days.setdefault(surgeon, []).append((held.patient.start, held.patient.end, turnover))
+    for case, _, stay in _stays(problem, assignments):
+        for surgeon in case.surgeons:
+            days.setdefault(surgeon, []).append((stay.start, stay.end, case.setup + case.cleanup))
+    total = timedelta(0)
+    for own in days.values():
+        own.sort()
+        for (_, out, _), (start, _, turnover) in itertools.pairwise(own):
+            total += max(timedelta(0), start - max(out, problem.now) - turnover)
+    return total
+
+
+def recovery_peak(problem: PlanProblem, assignments: Mapping[str, Place]) -> tuple[int, int]:
+    """The most recovery beds in use at once from now on, and how many there are then (0 if not known)."""
+    stays = [held.recovery for held in problem.committed if held.recovery]
+    stays += [
+        Interval(start=stay.end, end=stay.end + case.recovery)
+        for case, _, stay in _stays(problem, assignments)
+        if case.recovery
+    ]
+    moments = sorted({max(problem.now, s.start) for s in stays if s.end > problem.now})
+    counted = [(sum(s.start <= moment < s.end for s in stays), moment) for moment in moments]
+    peak, moment = max(counted, key=lambda c: (c[0], -c[1].timestamp()), default=(0, problem.now))
+    return peak, next((c.count for c in problem.beds if c.start <= moment < c.end), 0)
+
+
+def break_in_gap(problem: PlanProblem, assignments: Mapping[str, Place]) -> timedelta:
+    """The longest that an emergency would wait for a case to end, until 16:00 (glossary: `bim_gap`)."""
+    local = problem.now.astimezone(ZoneInfo(problem.timezone))
+    until = datetime.combine(local.date(), BREAK_IN_UNTIL, local.tzinfo)
+    if until <= problem.now:
+        return timedelta(0)
+    ends = [held.patient.end for held in problem.committed]
+    ends += [stay.end for _, _, stay in _stays(problem, assignments)]
+    marks = [problem.now, *sorted(end for end in ends if problem.now < end < until), until]
+    return max(after - before for before, after in itertools.pairwise(marks))
+
+
+def _stays(problem: PlanProblem, assignments: Mapping[str, Place]) -> list[tuple[ProblemCase, str, Interval]]:
+    found = []
+    for case in problem.cases:
+        place = assignments.get(case.id)
+        if place is None or place.room is None or place.start is None:
+            continue
+        length = case.length - case.slack if place == case.current else case.length
+        found.append((case, place.room, Interval(start=place.start, end=place.start + length)))
+    return found

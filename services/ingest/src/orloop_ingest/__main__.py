@@ -1,0 +1,5 @@
+"""`python -m orloop_ingest`."""
+
+from .app import main
+
+main()

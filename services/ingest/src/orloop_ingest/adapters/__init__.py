@@ -1,0 +1,1 @@
+"""The only rooms of ingest that do IO: MLLP, HTTP, the durable writer."""

@@ -1,0 +1,37 @@
+"""Durable writes for the doors: futures that are done when the broker has the record (acks=all)."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from orloop_common.runtime.errors import NotDurable
+from orloop_common.runtime.outbox import Delivered, Outbox
+from orloop_common.runtime.records import Output
+
+
+class DurableWriter:
+    """One thread hands records to the producer, so that a full queue never stops the event loop and order is kept."""
+
+    def __init__(self, outbox: Outbox, timeout: float) -> None:
+        self._outbox, self._timeout = outbox, timeout
+        self._pool = ThreadPoolExecutor(1, "writer")
+
+    def write(self, outputs: Sequence[Output]) -> "asyncio.Task[list[Delivered]]":
+        """Send in the order of the calls; the task ends when all are durable, or with `NotDurable`."""
+        loop = asyncio.get_running_loop()
+        submitted = loop.run_in_executor(self._pool, self._submit, tuple(outputs))
+        return loop.create_task(self._wait(submitted))
+
+    def _submit(self, outputs: tuple[Output, ...]) -> list[Future[Delivered]]:
+        return [self._outbox.submit(output, timeout=self._timeout) for output in outputs]
+
+    async def _wait(self, submitted: "asyncio.Future[list[Future[Delivered]]]") -> list[Delivered]:
+        try:
+            async with asyncio.timeout(self._timeout):
+                futures = [asyncio.wrap_future(future) for future in await asyncio.shield(submitted)]
+                return list(await asyncio.gather(*(asyncio.shield(future) for future in futures)))
+        except TimeoutError:
+            raise NotDurable(
+                f"Expected the broker to acknowledge within {self._timeout:g} s, got nothing.\n"
+                "Maybe it is away: the sender keeps the message and sends it again."
+            ) from None

@@ -1,0 +1,98 @@
+"""Ingest's own fold of the log, its ticks of event time, and the watch over its feeds."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from threading import Event as Flag
+from typing import Any
+
+from orloop_common.domain.derived import CaseIdentity
+from orloop_common.domain.digest import digest
+from orloop_common.domain.events import Event, FeedWentSilent
+from orloop_common.domain.site import Site
+from orloop_common.messages import CASE_IDENTITY, SUITE_EVENTS, UnreadableMessage
+from orloop_common.messages.identity import open_identity
+from orloop_common.runtime.clock import Clock
+from orloop_common.runtime.crypto import PayloadCipher
+from orloop_common.runtime.errors import CannotDecrypt
+from orloop_common.runtime.logs import get_logger
+from orloop_common.runtime.records import Output, Record
+
+from . import metrics
+from .domain.silence import FeedWatch
+from .domain.ticks import next_tick
+from .ledger import Ledger
+
+_log = get_logger("flow")
+
+
+class IngestFlow:
+    """Folds suite-events and case-identity without a group; writes ticks once it has read to the end."""
+
+    def __init__(
+        self, site: Site, ledger: Ledger, cipher: PayloadCipher, clock: Clock, after: timedelta, floor: timedelta
+    ) -> None:
+        self._ledger, self._cipher, self._clock = ledger, cipher, clock
+        self._last: dict[str, datetime] = {}
+        self._said: dict[str, str] = {}
+        self.caught_up = Flag()
+        sources = site.hl7.sources if site.hl7 else {}
+        self._feeds = {source: suite for source, suite in sources.items() if suite in ledger.suites}
+        self._watches = {suite: FeedWatch(site.suite(suite), site.timezone, after, floor) for suite in ledger.suites}
+
+    def fold(self, record: Record) -> None:
+        message = record.message
+        if record.topic == SUITE_EVENTS and isinstance(message, Event):
+            self._ledger.fold(message)
+        elif record.topic == CASE_IDENTITY and isinstance(message, CaseIdentity):
+            self._open(message)
+
+    def outputs(self, record: Record) -> tuple[Output, ...]:
+        return ()
+
+    def idle(self) -> Iterator[Output]:
+        self.caught_up.set()
+        now, wall = self._clock.now(), self._clock.monotonic()
+        for suite in self._ledger.suites:
+            yield from self._tick(suite, now)
+        for source, suite in self._feeds.items():
+            yield from self._watch(source, suite, now, wall)
+
+    def state(self) -> dict[str, Any]:
+        days = {suite: self._ledger.day(suite) for suite in self._ledger.suites}
+        return {suite: {"digest": digest(day), "now": day.now} for suite, day in days.items()}
+
+    def hear(self, source: str) -> None:
+        """A frame of this source arrived; called from the doors' thread."""
+        suite = self._feeds.get(source)
+        if suite is not None:
+            now = self._clock.now()
+            self._watches[suite].hear(source, now, self._clock.monotonic())
+            metrics.HEARD.labels(source).set(now.timestamp())
+
+    def _tick(self, suite: str, now: datetime) -> Iterator[Output]:
+        known = [t for t in (self._ledger.day(suite).now, self._last.get(suite)) if t is not None]
+        tick = next_tick(suite, now, max(known, default=None))
+        if tick is not None:
+            self._last[suite] = tick.at
+            metrics.TICKS.labels(suite).inc()
+            yield Output(SUITE_EVENTS, suite, suite, tick, tick.id, at=tick.at)
+
+    def _watch(self, source: str, suite: str, now: datetime, wall: float) -> Iterator[Output]:
+        since = self._ledger.day(suite).silent_feeds.get(source)
+        event = self._watches[suite].check(source, now, wall, since)
+        if event is None or self._ledger.is_written(event) or event.id == self._said.get(source):
+            return
+        self._said[source] = event.id
+        silent = isinstance(event, FeedWentSilent)
+        metrics.FEED_SILENT.labels(source).set(1 if silent else 0)
+        _log.warning("feed_went_silent" if silent else "feed_returned", source=source)
+        yield Output(SUITE_EVENTS, suite, suite, event, event.id, at=event.at)
+
+    def _open(self, record: CaseIdentity) -> None:
+        try:
+            identity = open_identity(record, self._cipher.decrypt)
+        except (CannotDecrypt, UnreadableMessage) as error:
+            metrics.UNOPENED.inc()
+            _log.warning("identity_not_opened", case=record.case, error=type(error).__name__)
+            return
+        self._ledger.fold_identity(record.case, identity)

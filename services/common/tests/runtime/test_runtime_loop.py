@@ -1,6 +1,7 @@
 """The loop's core: its contract on memory, and what only memory can show."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 import pytest
 
@@ -113,12 +114,18 @@ def test_a_broker_that_answers_and_never_acknowledges_ends_the_loop():
     outbox.send(tick("out", 1))
 
     def beat() -> None:
-        from datetime import timedelta
-
         clock.advance(timedelta(seconds=5))
 
     with pytest.raises(Stalled, match="within 4 s while the broker answers"):
         outbox.flush(beat)
+
+
+def test_a_topic_that_does_not_exist_ends_the_loop_with_the_command_that_makes_it():
+    clock = ManualClock()
+    outbox = MemoryBus(clock=clock).outbox(stall_seconds=4)
+    outbox._sender.partitions_of = lambda topic: None  # type: ignore[method-assign]
+    with pytest.raises(Stalled, match=r"topic out to exist within 4 s .*\n.*orloop topics apply"):
+        outbox.send(tick("out", 1), beat=lambda: clock.advance(timedelta(seconds=5)))
 
 
 def test_a_topic_that_this_release_cannot_read_is_not_drained():

@@ -98,7 +98,7 @@ class Tokens:
             )
             principal = Principal(str(claims["sub"]), Role(claims["role"]), str(claims["suite"]))
             issued, expires = _time(claims["iat"]), _time(claims["exp"])
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError) as error:
             raise TokenRefused(
                 f"Expected a token that this mesh signed, got one that fails: {type(error).__name__}.\n"
                 "Maybe it is from an earlier run: open the board's newest link."

@@ -116,8 +116,8 @@ def _guarded(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         _require_deadline(context)
         try:
             return method(request, context)
-        except OrloopError as error:
-            abort(context, _status(error), error.problem, error.hint)
+        except Exception as error:  # noqa: BLE001 - a bug in a handler must not tell its data
+            _answer(error, context)
 
     return call
 
@@ -128,10 +128,20 @@ def _guarded_stream(method: Callable[[Any, Any], Iterable[Any]]) -> Callable[[An
         _require_deadline(context)
         try:
             yield from method(request, context)
-        except OrloopError as error:
-            abort(context, _status(error), error.problem, error.hint)
+        except Exception as error:  # noqa: BLE001 - a bug in a handler must not tell its data
+            _answer(error, context)
 
     return call
+
+
+def _answer(error: Exception, context: grpc.ServicerContext) -> NoReturn:
+    """Turn what a handler raised into a status; only our own errors tell their text."""
+    if type(error) is Exception and not error.args:
+        raise error  # how gRPC's own `abort` ends a call
+    if isinstance(error, OrloopError):
+        abort(context, _status(error), error.problem, error.hint)
+    _log.error("call_failed", exc_info=error)
+    abort(context, grpc.StatusCode.INTERNAL, "Expected an answer, got an internal error.", "Maybe look into the log.")
 
 
 def _require_deadline(context: grpc.ServicerContext) -> None:

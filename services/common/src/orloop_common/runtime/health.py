@@ -31,6 +31,7 @@ class LoopHealth:
         self._clock = clock
         self._beat = clock.monotonic()
         self._ready = False
+        self.beats = 0
         self._wanted = threading.Event()
         self._answered = threading.Condition()
         self._state: dict[str, Any] | None = None
@@ -40,6 +41,7 @@ class LoopHealth:
     def beat(self) -> None:
         """Progress was made."""
         self._beat = self._clock.monotonic()
+        self.beats += 1
         BEAT.set(self._clock.wall().timestamp())
 
     def settle(self, ready: bool, state: Callable[[], dict[str, Any]]) -> None:
@@ -110,8 +112,10 @@ class HealthServer:
             "/state": self._state,
             "/metrics": self._metrics,
         }
-        app = Starlette(routes=[Route(path, page) for path, page in routes.items()])
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+        self.app = Starlette(routes=[Route(path, page) for path, page in routes.items()])
+        config = uvicorn.Config(
+            self.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="health", daemon=True

@@ -65,7 +65,7 @@ def producer(bootstrap: str, client_id: str, on_error: ErrorHandler | None = Non
             "message.timeout.ms": 0,
             "retry.backoff.ms": 50,
             "retry.backoff.max.ms": 500,
-            "compression.type": "lz4",
+            "compression.type": "none",  # others need a codec library in every client (aiokafka)
             "queue.buffering.max.messages": 20000,
             "queue.buffering.max.kbytes": 65536,
         }

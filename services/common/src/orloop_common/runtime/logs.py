@@ -63,7 +63,6 @@ def configure_logging(
                 *shared,
                 structlog.processors.JSONRenderer(),
             ],
-            keep_exc_info=True,
         )
     )
     root = logging.getLogger()

@@ -24,6 +24,7 @@ from .tracing import traceparent_for
 
 _log = get_logger("outbox")
 _COPIED = frozenset({"content-type", "traceparent"})
+_REPLICAS = "Maybe the broker's disk is full, or too few replicas are in sync."
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ class Outbox:
     def _queue(
         self, output: Output, parent: str | None, beat: Callable[[], None], future: "Future[Delivered] | None"
     ) -> None:
+        self._raise_if_broken()
         headers = self._headers(output, parent)
         value = None if output.message is None else self._codec.encode(output.message)
         place = partition_of(output.suite, self._count(output.topic, beat))
@@ -156,6 +158,7 @@ class Outbox:
         )
 
     def _count(self, topic: str, beat: Callable[[], None]) -> int:
+        patience = _Patience(self._sender, self._clock, self._stall)
         while topic not in self._partitions:
             count = self._sender.partitions_of(topic)
             if count:
@@ -163,6 +166,7 @@ class Outbox:
                 break
             self._raise_if_broken()
             beat()
+            patience.check(f"topic {topic} to exist", "Maybe run: orloop topics apply.")
             with self._changed:
                 self._changed.wait(0.1)
         return self._partitions[topic]
@@ -222,7 +226,7 @@ class _Patience:
         self._next = clock.monotonic() + min(2.0, limit / 2)
         self._up_since: float | None = None
 
-    def check(self, what: str) -> None:
+    def check(self, what: str, hint: str = _REPLICAS) -> None:
         now = self._clock.monotonic()
         if now < self._next:
             return
@@ -232,10 +236,7 @@ class _Patience:
         elif self._up_since is None:
             self._up_since = now
         elif now - self._up_since >= self._limit:
-            raise Stalled(
-                f"Expected {what} within {self._limit:.0f} s while the broker answers, got nothing.\n"
-                "Maybe the topic has fewer in-sync replicas than min.insync.replicas."
-            )
+            raise Stalled(f"Expected {what} within {self._limit:.0f} s while the broker answers, got nothing.\n{hint}")
 
 
 def _not_durable(output: Output, timeout: float) -> str:

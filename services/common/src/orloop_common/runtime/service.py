@@ -19,7 +19,7 @@ from typing import Generic, NoReturn, TypeVar
 
 from .clock import Clock, open_clock
 from .codec import default_codec
-from .errors import ConfigurationError, FatalError
+from .errors import ConfigurationError, FatalError, Stalled
 from .health import HealthServer, LoopHealth
 from .logs import configure_logging, get_logger
 from .outbox import Outbox
@@ -29,6 +29,7 @@ from .settings import CommonSettings, load, refuse
 
 _log = get_logger("service")
 GRACE = 8.0
+STALLED = 60
 S = TypeVar("S", bound=CommonSettings)
 
 
@@ -48,6 +49,7 @@ class Runtime(Generic[S]):
         """Run the one loop in this thread until the process is asked to stop."""
         from .loop import run_flow
 
+        self.spawn("loop-watchdog", self._watch)
         run_flow(flow, loop, self)
 
     def spawn(self, name: str, body: Callable[[], None]) -> threading.Thread:
@@ -62,6 +64,20 @@ class Runtime(Generic[S]):
         thread = threading.Thread(target=run, name=name, daemon=True)
         thread.start()
         return thread
+
+    def _watch(self) -> None:
+        """End the process when the loop hangs, in a client library for one.
+
+        It counts its own seconds, so that a process that was stopped and goes on is not taken for hung.
+        """
+        silent, last = 0, -1
+        while not self.stop.wait(1.0):
+            silent, last = (silent + 1 if self.loop.beats == last else 0), self.loop.beats
+            if silent > STALLED:
+                raise Stalled(
+                    f"Expected the loop to make progress within {STALLED} s, got none.\n"
+                    "Maybe one event takes too long to fold, or the client library hangs."
+                )
 
 
 def run_service(

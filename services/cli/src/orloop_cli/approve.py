@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
 
 from orloop_common.domain.derived import Proposal
+from orloop_common.runtime.auth import Role, Tokens
 from orloop_common.runtime.clock import SystemClock
 
 _DEADLINE, _RETRY_AFTER = 8.0, 1.0
-_TOKEN_LIFE = timedelta(minutes=5)
 USER = "demo"
-
-
-def token(secret: str, suite: str, user: str = USER, role: str = "board_runner") -> str:
-    """A short-lived signed token as the board passes it (HS256, audience `orloop`)."""
-    import jwt
-
-    now = SystemClock().wall()
-    claims = {"sub": user, "role": role, "suite": suite, "aud": "orloop", "iat": now, "exp": now + _TOKEN_LIFE}
-    return jwt.encode(claims, secret, algorithm="HS256")
 
 
 class Approver:
@@ -30,7 +20,7 @@ class Approver:
     """
 
     def __init__(self, gate: str, secret: str) -> None:
-        self._gate, self._secret = gate, secret
+        self._gate, self._tokens = gate, Tokens(secret, SystemClock())
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="approve")
         self._asked: dict[str, Future[str]] = {}
         self._again: dict[str, float] = {}
@@ -63,7 +53,8 @@ class Approver:
             alternative=proposal.alternatives[0].id,
             idempotency_key=f"demo/{proposal.id}",
         )
-        bearer = (("authorization", f"Bearer {token(self._secret, proposal.suite)}"),)
+        token = self._tokens.mint(USER, Role.BOARD_RUNNER, proposal.suite)
+        bearer = (("authorization", f"Bearer {token}"),)
         try:
             with grpc.insecure_channel(self._gate) as channel:
                 gate_pb2_grpc.GateServiceStub(channel).Approve(request, timeout=_DEADLINE, metadata=bearer)

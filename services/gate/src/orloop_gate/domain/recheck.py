@@ -1,7 +1,7 @@
 """The independent checker once more, on the newest fold.
 
-The frozen window stays where it was when people were asked (they were given time to decide), and what
-forecasts have drifted by less than the suite's materiality counts as unchanged: only facts move the log on.
+What forecasts have drifted by less than the suite's materiality since the proposal counts as unchanged:
+only facts move the log on. The planner has left people the time to decide before the frozen window.
 """
 
 import zlib
@@ -26,10 +26,10 @@ def recheck(sight: Sight, proposal: Proposal, alternative: Alternative) -> tuple
     stopped = tuple(b for b in check_decision(sight.day, alternative.changes) if b.rule != "no-doubted-case")
     if stopped:
         return stopped
+    if sight.day.now is None:
+        return ()  # without event time nothing can be judged; the stale clock withholds
     proposed = _problem_of(proposal)
-    passed = max(timedelta(0), sight.now - proposal.at)
-    layout = replace(sight.layout, notice=max(timedelta(0), sight.layout.notice - passed))
-    problem = build_problem(sight.day, sight.forecasts, layout)
+    problem = build_problem(sight.day, sight.forecasts, sight.layout)
     if proposed is not None:
         problem = _without_drift(problem, proposed, alternative, sight.layout.materiality)
     return check_changes(problem, alternative.changes)

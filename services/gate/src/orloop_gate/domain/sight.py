@@ -46,4 +46,4 @@ class Sight:
     tick_limit: timedelta
     forecasts: Mapping[str, CaseForecast] = field(default_factory=dict)
     heard: Mapping[str, Heard] = field(default_factory=dict)
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)

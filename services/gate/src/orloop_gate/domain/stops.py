@@ -11,7 +11,7 @@ from orloop_common.domain.reading import entered, is_in_room, occupant
 from orloop_common.domain.vocabulary import CauseClass, Mode
 
 from .sight import Sight
-from .wording import case_name, clock_time, listed, room_name, span
+from .wording import case_name, clock_time, listed, room_name
 
 
 def stale_ticks(sight: Sight) -> StopCondition | None:
@@ -21,10 +21,7 @@ def stale_ticks(sight: Sight) -> StopCondition | None:
         sentence = "The suite's clock has not started yet, so nothing can be judged."
     elif sight.tick_age > sight.tick_limit:
         told = clock_time(sight.day, since)
-        sentence = (
-            f"The suite's clock has stood at {told} for {span(sight.tick_age.total_seconds())}: "
-            "what you see may be out of date."
-        )
+        sentence = f"The suite's clock has stopped at {told}: what you see may be out of date."
     else:
         return None
     return StopCondition(id="stale_ticks", cause=CauseClass.PROCESS, sentence=sentence, since=since)

@@ -33,9 +33,3 @@ def listed(words: list[str], most: int = 3) -> str:
     if len(words) > most:
         words = [*words[:most], f"{len(words) - most} more"]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def span(seconds: float) -> str:
-    """`40 seconds` or `3 minutes`."""
-    count, unit = (round(seconds / 60), "minute") if seconds >= 90 else (round(seconds), "second")
-    return f"{count} {unit}{'' if count == 1 else 's'}"

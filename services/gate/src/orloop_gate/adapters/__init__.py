@@ -1,0 +1,1 @@
+"""The rooms that do IO: gRPC and SQL."""

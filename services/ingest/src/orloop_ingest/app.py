@@ -6,12 +6,14 @@ from datetime import timedelta
 from orloop_common.domain.site import Site
 from orloop_common.messages import CASE_IDENTITY, SUITE_EVENTS
 from orloop_common.messages.sitefile import SiteFileError, parse_site
+from orloop_common.runtime.auth import Tokens
 from orloop_common.runtime.crypto import PayloadCipher
 from orloop_common.runtime.errors import ConfigurationError
 from orloop_common.runtime.health import bind
 from orloop_common.runtime.records import LoopSettings
 from orloop_common.runtime.service import Runtime, run_service
 
+from .adapters import manual
 from .adapters.mllp import MllpDoor
 from .adapters.writer import DurableWriter
 from .domain.pseudonyms import Pseudonyms
@@ -31,7 +33,9 @@ def run(runtime: Runtime[Settings]) -> None:
     settings, clock = runtime.settings, runtime.clock
     site = load_site(settings)
     cipher = PayloadCipher(settings.payload_key.get_secret_value())
+    tokens = Tokens(settings.secret(), clock)
     mllp_socket = bind(settings.mllp_port, "ORLOOP_MLLP_PORT", settings.mllp_host)
+    manual_socket = bind(settings.manual_port, "ORLOOP_MANUAL_PORT")
     ledger = Ledger(site, [s.id for s in site.suites if settings.wants(s.id)])
     flow = IngestFlow(
         site,
@@ -53,10 +57,14 @@ def run(runtime: Runtime[Settings]) -> None:
     )
     runtime.health.checks["mllp"] = lambda: door.listening or "the MLLP door waits for the log to be read"
 
+    async def serve() -> None:
+        app = manual.build_app(manual.ManualDoor(site, ledger, writer, clock, tokens))
+        await asyncio.gather(door.serve(mllp_socket), manual.serve(app, manual_socket))
+
     def doors() -> None:
         flow.caught_up.wait()  # mapping needs the whole fold; senders wait in the backlog until then
         with asyncio.Runner(loop_factory=_loop) as runner:
-            runner.run(door.serve(mllp_socket))
+            runner.run(serve())
 
     runtime.spawn("doors", doors)
     runtime.run_flow(flow, LoopSettings(topics=[SUITE_EVENTS, CASE_IDENTITY], group=None))

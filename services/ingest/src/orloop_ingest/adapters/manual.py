@@ -1,0 +1,247 @@
+"""The manual door: what people report, by HTTP with a signed token; 202 once the broker has it."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import uvicorn
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from orloop_common.domain.events import Event
+from orloop_common.domain.site import Site
+from orloop_common.messages import SUITE_EVENTS
+from orloop_common.runtime.auth import Principal, Role, Tokens, bearer
+from orloop_common.runtime.clock import Clock
+from orloop_common.runtime.errors import NotDurable, TokenRefused
+from orloop_common.runtime.logs import get_logger
+from orloop_common.runtime.records import Output
+from orloop_ingest import metrics
+from orloop_ingest.domain import reports as r
+from orloop_ingest.ledger import Ledger
+
+from .writer import DurableWriter
+
+_log = get_logger("manual")
+_EARLY, _LATE = timedelta(minutes=10), timedelta(hours=24)
+_MAY_REPORT = (Role.BOARD_RUNNER, Role.SERVICE)
+LARGEST_BODY = 256 * 1024
+
+
+class Taken(BaseModel):
+    """The event is on the log; a roster of several roles is one event each, named by the first."""
+
+    event_id: str
+
+
+class Refused(BaseModel):
+    """What was wrong and what to try."""
+
+    error: str
+    hint: str
+
+
+class ManualDoor:
+    """What the routes need: the site, the ledger, the writer, the clock."""
+
+    def __init__(self, site: Site, ledger: Ledger, writer: DurableWriter, clock: Clock, tokens: Tokens) -> None:
+        self.site, self.ledger, self.writer, self.clock, self.tokens = site, ledger, writer, clock, tokens
+
+    def principal(self, suite: str, authorization: Annotated[str | None, Header()] = None) -> Principal:
+        """Who reports; 401 without a good token, 403 without the right to."""
+        if suite not in self.ledger.suites:
+            raise _refused(404, f"Expected a suite of this site, got {suite}.", _one_of(self.ledger.suites))
+        try:
+            principal = self.tokens.verify(bearer(authorization))
+        except TokenRefused as error:
+            raise _from_text(401, str(error)) from None
+        try:
+            return self.tokens.verify(bearer(authorization), roles=_MAY_REPORT, suite=suite)
+        except TokenRefused as error:
+            _log.warning("report_refused", user=principal.user, role=principal.role.value)
+            raise _from_text(403, str(error)) from None
+
+    def room(self, suite: str, room: str) -> str:
+        """A room of the suite; 404 with the rooms that there are."""
+        layout = self.site.suite(suite)
+        if layout.room(room) is None:
+            known = [item.id for item in layout.rooms]
+            raise _refused(404, f"Expected a room of suite {suite}, got {room}.", _one_of(known))
+        return room
+
+    def when(self, report: r.Report) -> datetime:
+        """The report's time, or now; neither from another day nor from the future."""
+        now = self.clock.now()
+        if report.at is None:
+            return now
+        if not now - _LATE <= report.at <= now + _EARLY:
+            hint = "Maybe leave `at` out: it is then the present."
+            raise _refused(422, "Expected `at` within the last day, got another time.", hint)
+        return report.at
+
+    async def take(self, events: list[Event]) -> Taken:
+        """Write what is not on the log yet; 503 if the broker does not confirm it."""
+        news = [event for event in events if not self.ledger.is_written(event)]
+        self.ledger.expect(news)
+        outputs = [Output(SUITE_EVENTS, e.suite, e.suite, e, e.id, at=e.at) for e in news]
+        try:
+            if outputs:
+                await self.writer.write(outputs)
+        except NotDurable as error:
+            self.ledger.forget(news)
+            raise _from_text(503, str(error)) from None
+        self.ledger.written(news)
+        for event in news:
+            _log.info("report_taken", type=type(event).__name__, event_id=event.id)
+        return Taken(event_id=events[0].id)
+
+
+def build_app(door: ManualDoor) -> FastAPI:
+    """The routes, under OpenAPI at /docs."""
+    app = FastAPI(title="ORLoop manual door", version="1", docs_url="/docs", redoc_url=None)
+    answers: dict[int | str, dict[str, Any]] = {
+        code: {"model": Refused} for code in (400, 401, 403, 404, 413, 422, 503)
+    }
+    options: dict[str, Any] = {"status_code": 202, "response_model": Taken, "responses": answers}
+    Who = Annotated[Principal, Depends(door.principal)]
+    Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+
+    async def about_room(
+        request: Request, suite: str, room: str, report: r.Report, who: Principal, key: str | None
+    ) -> Taken:
+        at, known = door.when(report), door.room(suite, room)
+        id = _id(request, report, at, key, who)
+        return await _taken(door, lambda: r.room_events(id, suite, known, at, who.user, report))
+
+    async def about_suite(request: Request, suite: str, report: r.Report, who: Principal, key: str | None) -> Taken:
+        at = door.when(report)
+        id = _id(request, report, at, key, who)
+        return await _taken(door, lambda: r.suite_events(id, suite, at, who.user, report))
+
+    @app.post("/v1/suites/{suite}/rooms/{room}/down", **options)
+    async def down(request: Request, suite: str, room: str, report: r.RoomDown, who: Who, key: Key = None) -> Taken:
+        """The room cannot be used."""
+        return await about_room(request, suite, room, report, who, key)
+
+    @app.post("/v1/suites/{suite}/rooms/{room}/restored", **options)
+    async def restored(
+        request: Request, suite: str, room: str, who: Who, report: r.RoomUp | None = None, key: Key = None
+    ) -> Taken:
+        """The room can be used again."""
+        return await about_room(request, suite, room, report or r.RoomUp(), who, key)
+
+    @app.post("/v1/suites/{suite}/rooms/{room}/cleaning", **options)
+    async def cleaning(request: Request, suite: str, room: str, report: r.Cleaning, who: Who, key: Key = None) -> Taken:
+        """Where the cleaning of a room stands."""
+        return await about_room(request, suite, room, report, who, key)
+
+    @app.post("/v1/suites/{suite}/staff-short", **options)
+    async def staff_short(request: Request, suite: str, report: r.Short, who: Who, key: Key = None) -> Taken:
+        """Teams of a role are missing for a time."""
+        return await about_suite(request, suite, report, who, key)
+
+    @app.post("/v1/suites/{suite}/roster", **options)
+    async def roster(request: Request, suite: str, report: r.Roster, who: Who, key: Key = None) -> Taken:
+        """The day's teams, by role."""
+        return await about_suite(request, suite, report, who, key)
+
+    @app.post("/v1/suites/{suite}/beds", **options)
+    async def beds(request: Request, suite: str, report: r.Beds, who: Who, key: Key = None) -> Taken:
+        """A unit's beds."""
+        return await about_suite(request, suite, report, who, key)
+
+    @app.post("/v1/suites/{suite}/equipment", **options)
+    async def equipment(request: Request, suite: str, report: r.Equipment, who: Who, key: Key = None) -> Taken:
+        """How many of one kind are free."""
+        return await about_suite(request, suite, report, who, key)
+
+    @app.post("/v1/suites/{suite}/replan", **options)
+    async def replan(request: Request, suite: str, who: Who, report: r.Replan | None = None, key: Key = None) -> Taken:
+        """A person asks for a new plan."""
+        return await about_suite(request, suite, report or r.Replan(), who, key)
+
+    @app.post("/v1/suites/{suite}/cases/{case_uid}/readiness", **options)
+    async def readiness(
+        request: Request, suite: str, case_uid: str, report: r.Readiness, who: Who, key: Key = None
+    ) -> Taken:
+        """One item of a patient's readiness."""
+        if case_uid not in door.ledger.known(suite).day.cases:
+            raise _refused(404, "Expected a case of this suite, got another.", "Maybe it was not booked yet.")
+        at = door.when(report)
+        id = _id(request, report, at, key, who)
+        return await door.take([r.readiness_event(id, suite, case_uid, at, report)])
+
+    _add_errors(app)
+    return app
+
+
+async def _taken(door: ManualDoor, events: Callable[[], list[Event]]) -> Taken:
+    try:
+        told = events()
+    except r.Wrong as error:
+        raise _refused(422, str(error), "Maybe two times were swapped.") from None
+    return await door.take(told)
+
+
+def _id(request: Request, report: r.Report, at: datetime, key: str | None, who: Principal) -> str:
+    body = report.model_dump(mode="json", exclude={"at"} if report.at is None else set())
+    return r.event_id(request.path_params["suite"], request.url.path, body, at, key, who.user)
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        detail = error.detail if isinstance(error.detail, dict) else {"error": str(error.detail), "hint": ""}
+        return JSONResponse(detail, error.status_code)
+
+    @app.exception_handler(404)
+    async def nowhere(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, HTTPException) and isinstance(error.detail, dict):
+            return JSONResponse(error.detail, 404)
+        return JSONResponse({"error": "Expected a page of this door, got another.", "hint": "Maybe see /docs."}, 404)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
+        told = {"error": f"{place}: {first['msg']}", "hint": "Maybe compare it with /docs."}
+        return JSONResponse(told, 422)
+
+    @app.middleware("http")
+    async def measure(request: Request, go_on: Callable[[Request], Awaitable[Any]]) -> Any:
+        length = request.headers.get("content-length", "")
+        if not length.isdigit() and request.headers.get("transfer-encoding"):
+            return JSONResponse({"error": "Expected a Content-Length.", "hint": "Maybe send it in one piece."}, 411)
+        if length.isdigit() and int(length) > LARGEST_BODY:
+            hint = "Maybe split it."
+            return JSONResponse({"error": f"Expected at most {LARGEST_BODY} bytes.", "hint": hint}, 413)
+        answer = await go_on(request)
+        route = request.scope.get("route")
+        kind = route.path.rsplit("/", 1)[-1] if route is not None else "unknown"
+        metrics.MANUAL.labels(kind, str(answer.status_code)).inc()
+        return answer
+
+
+async def serve(app: FastAPI, listener: socket.socket) -> None:
+    """Serve until cancelled, in the doors' event loop."""
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    _log.info("manual_door_listening", port=listener.getsockname()[1])
+    await asyncio.shield(asyncio.ensure_future(server.serve(sockets=[listener])))
+
+
+def _refused(status: int, error: str, hint: str) -> HTTPException:
+    return HTTPException(status, {"error": error, "hint": hint})
+
+
+def _from_text(status: int, text: str) -> HTTPException:
+    error, _, hint = text.partition("\n")
+    return _refused(status, error, hint)
+
+
+def _one_of(names: Any) -> str:
+    return f"Maybe one of {', '.join(names)}."

@@ -12,7 +12,8 @@ from .adapters.hl7 import BadMessage, Speaker, answered
 from .adapters.journal import Journal, Received
 from .adapters.mllp import LinkLost
 from .domain.feed import HospitalMessage, ManualReport
-from .domain.hospital import Hospital, Said
+from .domain.hospital import Hospital
+from .domain.voice import Said
 from .ports import Door, Link
 
 _log = get_logger("twin")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 import yaml
-from orloop_common.domain.site import SuiteLayout
 
-from ..domain.scenario import Scenario, check_scenario
+from orloop_common.domain.site import SuiteLayout
+from orloop_twin.domain.scenario import Scenario, check_scenario
 
 
 def load_scenario(name: str, suite: SuiteLayout) -> Scenario:

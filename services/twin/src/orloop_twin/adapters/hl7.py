@@ -5,17 +5,17 @@ STRICT refuses a `CE` with an ampersand instead of escaping it; a parse of anyth
 begins with MSH raises a handful of unrelated errors (`read_change` turns them into one).
 """
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hl7apy.core import Message
-from hl7apy.exceptions import HL7apyException
-from hl7apy.parser import parse_message
+from hl7apy.core import Message  # type: ignore[import-untyped]
+from hl7apy.exceptions import HL7apyException  # type: ignore[import-untyped]
+from hl7apy.parser import parse_message  # type: ignore[import-untyped]
 
 from orloop_common.domain.site import Hl7Profile
-
-from ..domain.feed import ChangeRequest, HospitalMessage, Observation
+from orloop_twin.domain.feed import ChangeRequest, HospitalMessage, Observation
 
 _URGENCY = {1: "1^Immediate", 2: "2^Urgent", 3: "3^Expedited", 4: "4^Elective"}
 _EVENT_REASON = {"S12": "BOOKED", "S13": "RESCHEDULED", "S14": "MODIFIED"}
@@ -213,9 +213,8 @@ class Speaker:
             raise BadMessage(f"Expected SIU^S13, got {kind[:20]}", control)
         try:
             case = str(message.sch.sch_2.to_er7()).split("^")[0]
-            start = self.moment(str(message.tq1.tq1_7.to_er7()))
-            place = message.siu_s12_resources.siu_s12_location_resource.ail.ail_3.to_er7()
-            room = str(place).split("^")[0]
+            start = self.moment(str(_segment(message, "TQ1").tq1_7.to_er7()))
+            room = str(_segment(message, "AIL").ail_3.to_er7()).split("^")[0]
         except (HL7apyException, ValueError, AttributeError, IndexError, KeyError) as error:
             raise BadMessage("Expected SCH-2, TQ1-7 and AIL-3 in the change", control, "AE") from error
         if not case or not room:
@@ -229,6 +228,17 @@ class Speaker:
         return int((datetime.strptime(text, form).astimezone(UTC) - self.midnight).total_seconds())
 
 
+def _segment(element: Any, name: str) -> Any:
+    """The first segment of this name, in whatever group; KeyError if there is none."""
+    for child in element.children:
+        if child.name == name:
+            return child
+        if child.classname == "Group":
+            with contextlib.suppress(KeyError):
+                return _segment(child, name)
+    raise KeyError(name)
+
+
 def answered(body: bytes) -> tuple[str, str]:
     """MSA-1 and MSA-2 of an acknowledgement; BadMessage if there is none."""
     try:
@@ -238,9 +248,7 @@ def answered(body: bytes) -> tuple[str, str]:
         raise BadMessage("Expected an acknowledgement with MSA") from error
 
 
-_ESCAPES = str.maketrans(
-    {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\r": " ", "\n": " "}
-)
+_ESCAPES = str.maketrans({"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\r": " ", "\n": " "})
 
 
 def escape(text: str) -> str:

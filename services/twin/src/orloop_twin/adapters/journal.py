@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..domain.feed import ChangeDecision, ChangeRequest
+from orloop_twin.domain.feed import ChangeDecision, ChangeRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
-import jwt
 
+from orloop_common.runtime.auth import Role, Tokens
 from orloop_common.runtime.clock import Clock
+from orloop_twin.domain.feed import ManualReport
 
-from ..domain.feed import ManualReport
 from .mllp import LinkLost
 
 _TIMES = frozenset({"at", "expected_until", "shift_start", "shift_end", "expected_discharges", "from", "to"})
@@ -20,13 +20,14 @@ class ManualDoor:
     """Posts reports for one suite."""
 
     def __init__(self, url: str, suite: str, secret: str, clock: Clock, midnight: datetime) -> None:
-        self._suite, self._secret, self._clock, self._midnight = suite, secret, clock, midnight
+        self._suite, self._tokens, self._midnight = suite, Tokens(secret, clock), midnight
         self._client = httpx.AsyncClient(base_url=url, timeout=10.0, trust_env=False)
         self.refusal = ""
 
     async def report(self, report: ManualReport) -> bool:
         """True once the door has taken it, False if it never will; LinkLost to try again."""
-        headers = {"Authorization": f"Bearer {self._token()}", "Idempotency-Key": report.id}
+        token = self._tokens.mint("charge-nurse", Role.BOARD_RUNNER, self._suite, _LIFETIME)
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": report.id}
         body = {key: self._spell(key, value) for key, value in report.body.items()}
         try:
             answer = await self._client.post(f"/v1/suites/{self._suite}/{report.path}", json=body, headers=headers)
@@ -39,11 +40,6 @@ class ManualDoor:
 
     async def close(self) -> None:
         await self._client.aclose()
-
-    def _token(self) -> str:
-        now = self._clock.wall()
-        claims = {"sub": "charge-nurse", "role": "board_runner", "suite": self._suite, "aud": "orloop"}
-        return jwt.encode({**claims, "iat": now, "exp": now + _LIFETIME}, self._secret, algorithm="HS256")
 
     def _spell(self, key: str, value: Any) -> Any:
         """Seconds from midnight as RFC 3339, wherever the key is that of a time."""

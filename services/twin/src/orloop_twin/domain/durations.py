@@ -101,4 +101,4 @@ def true_minutes(archetype: Archetype, draws: Draws, case: str) -> float:
 def booked_minutes(archetype: Archetype, draws: Draws, case: str) -> int:
     """What the hospital books: between median and mean, a surgeon's habit on top, in steps of five."""
     usual = (archetype.quantile(0.5) + archetype.mean) / 2
-    return max(20, 5 * round(usual * draws.lognormal(0.12, case, "booked") / 5))
+    return max(20, 5 * round(usual * draws.lognormal(0.24, case, "booked") / 5))

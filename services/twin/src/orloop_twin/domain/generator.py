@@ -1,6 +1,6 @@
 """One day's operating list from a seed, with the scenario's disturbances built in.
 
-Blocks are filled to 80-95 % with 2-5 cases a room on a five-minute grid, one or two surgeons a room,
+Blocks are filled to 88-100 % with 2-5 cases a room on a five-minute grid, one or two surgeons a room,
 rooms of one service may share a flip surgeon. A room that is to fail has been left by its first
 patient before, and has at least two cases to come, none within the notice time: so there is
 something to save and somewhere to take it.
@@ -43,6 +43,9 @@ def draw_day(day: date, seed: int, suite: SuiteLayout, scenario: Scenario) -> Da
         for place, case in enumerate(sorted(cases, key=lambda c: (c.first.start, c.number)))
     ]
     cases = _share_flip_surgeons(cases, draws)
+    steady = {down.room for down in scenario.rooms_down}
+    share = scenario.outstanding_readiness
+    cases = [case if case.first.room in steady else _not_ready(case, share, draws) for case in cases]
     for add_on in scenario.add_ons:
         cases.append(_add_on(day, add_on, cases, draws, len(cases)))
     return Day(day, seed, tuple(cases))
@@ -68,42 +71,47 @@ class _Room:
 
     def fill(self) -> list[CaseRecord]:
         opens, ends = _of_day(self.room.block_start), _of_day(self.room.block_end)
-        full = opens + self.draws.between(0.80, 0.95, self.room.id, "fill") * (ends - opens)
+        full = opens + self.draws.between(0.88, 1.0, self.room.id, "fill") * (ends - opens)
         switch = self.draws.choice((2, 3, _MOST), self.room.id, "second surgeon from case")
         down = next((d for d in self.scenario.rooms_down if d.room == self.room.id), None)
         fewest = _FEWEST if down is None else 4
         cases: list[CaseRecord] = []
-        start = opens
+        clean, opens_again = 0, opens
         while len(cases) < _MOST:
-            case = self._fitting(start, full, len(cases), down)
+            case = self._fitting(clean, opens_again, full, len(cases), down)
             if case.first.end > full and len(cases) >= fewest:
                 break
             cases.append(replace(case, surgeon=self.crew[0 if len(cases) < switch else 1]))
-            start = _up(case.first.end + case.cleanup + case.setup)
+            clean = case.first.end + case.cleanup
             if down is not None and len(cases) == 1:
-                start = _up(max(start, fails_at(down, self.draws) + 40 * MINUTE))
+                opens_again = _up(fails_at(down, self.draws) + 40 * MINUTE)
         return cases
 
-    def _fitting(self, start: int, full: float, place: int, down: RoomDown | None) -> CaseRecord:
+    def _fitting(self, clean: int, opens: int, full: float, place: int, down: RoomDown | None) -> CaseRecord:
         """The next case; a shorter procedure is tried a few times where the first does not fit."""
-        case = self._draw(start, place, down, 0)
+        case = self._draw(clean, opens, place, down, 0)
         for attempt in range(1, _TRIES):
             if case.first.end <= full:
                 break
-            case = self._draw(start, place, down, attempt)
+            case = self._draw(clean, opens, place, down, attempt)
         return case
 
-    def _draw(self, start: int, place: int, down: RoomDown | None, attempt: int) -> CaseRecord:
+    def _draw(self, clean: int, opens: int, place: int, down: RoomDown | None, attempt: int) -> CaseRecord:
+        """A case that can start once the room is clean and set up for it, and open."""
         number = self.drawn + place
         kinds = PROCEDURES[self.service]
         key = (case_id(self.day, self.draws.seed, number), "procedure", attempt)
         kind = self.draws.weighted(kinds, [k.weight for k in kinds], *key)
+        start = max(opens, _up(clean + kind.setup * MINUTE))
         case = draw_case(self.day, number, kind, self.crew[0], self.room.id, start, self.draws)
         overrun = next((o for o in self.scenario.overruns if o.room == self.room.id), None)
         if place == 0 and overrun is not None:
             low, high = overrun.extra_minutes
             extra = self.draws.between(low, high, "overrun", overrun.room)
             return _lasting(case, overrun.booked_minutes, int((overrun.booked_minutes + extra) * MINUTE))
+        most = self.scenario.most_extra_minutes
+        if most is not None:
+            case = replace(case, stay=min(case.stay, case.first.booked + most * MINUTE))
         if down is None:
             return case
         if place == 0:  # out, and the room clean, before it fails
@@ -139,7 +147,20 @@ def draw_case(
         stay=int(true_minutes(kind.archetype, draws, case) * MINUTE),
         setup=kind.setup * MINUTE,
         cleanup=kind.cleanup * MINUTE,
-        readiness={item: "done" for item in READY_ITEMS},
+        readiness=dict.fromkeys(READY_ITEMS, "done"),
+    )
+
+
+def _not_ready(case: CaseRecord, share: float, draws: Draws) -> CaseRecord:
+    """Something is outstanding for some of the later patients until an hour or two before their start."""
+    if case.first.start < 9 * 3600 or not draws.chance(share, case.id, "outstanding"):
+        return case
+    item = draws.choice(READY_ITEMS[1:], case.id, "outstanding item")
+    ahead = int(draws.between(60, 110, case.id, "ready before") * MINUTE)
+    return replace(
+        case,
+        readiness={**case.readiness, item: "outstanding"},
+        ready_at=max(case.told_at + 10 * MINUTE, case.first.start - ahead),
     )
 
 
@@ -153,13 +174,10 @@ def _share_flip_surgeons(cases: list[CaseRecord], draws: Draws) -> list[CaseReco
     for room in sorted({case.first.room for case in cases}):
         mine = [case for case in shared if case.first.room == room]
         last = max(mine, key=lambda c: c.first.start)
-        others = sorted(
-            {c.surgeon.id: c.surgeon for c in shared if c.service == last.service and c.first.room != room}.values(),
-            key=lambda s: s.id,
-        )
+        others = {c.surgeon for c in shared if c.service == last.service and c.first.room != room}
         if len(mine) < 3 or not others or not draws.chance(0.3, room, "flip surgeon"):
             continue
-        surgeon = draws.choice(others, room, "which flip surgeon")
+        surgeon = draws.choice(sorted(others, key=lambda s: s.id), room, "which flip surgeon")
         if not any(_clash(last, c) for c in shared if c.surgeon.id == surgeon.id):
             shared[shared.index(last)] = replace(last, surgeon=surgeon)
     return shared
@@ -177,12 +195,13 @@ def _add_on(day: date, add_on: AddOn, cases: list[CaseRecord], draws: Draws, num
     kind = procedure(add_on.service, add_on.procedure)
     behind = [c.first.end + c.cleanup for c in cases if c.first.room == add_on.room]
     start = _up(max([told + 60 * MINUTE, *(end + kind.setup * MINUTE for end in behind)]))
-    surgeons = sorted({c.surgeon.id: c.surgeon for c in cases if c.service == add_on.service}.values(), key=lambda s: s.id)
-    surgeon = draws.choice(surgeons or SURGEONS[add_on.service], number, "add-on surgeon")
+    house = sorted({c.surgeon for c in cases if c.service == add_on.service}, key=lambda s: s.id)
+    surgeon = draws.choice(house or SURGEONS[add_on.service], number, "add-on surgeon")
     case = draw_case(day, number, kind, surgeon, add_on.room, start, draws)
     return replace(
         case,
         first=replace(case.first, booked=add_on.booked_minutes * MINUTE),
+        stay=min(case.stay, (add_on.booked_minutes + 30) * MINUTE),
         urgency=add_on.urgency,
         add_on=True,
         inpatient=True,

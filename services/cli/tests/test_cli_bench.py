@@ -1,8 +1,9 @@
 """The arithmetic of `make bench`."""
 
 import math
+from datetime import UTC, datetime
 
-from orloop_cli.bench import Row, percentile, table
+from orloop_cli.bench import Row, booking, percentile, table
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
@@ -16,3 +17,12 @@ def test_the_table_shows_n_p50_p95_and_the_goal() -> None:
     shown = table([Row.of("trigger to proposal", "s", [1.0, 2.0, 4.0], "p95 < 5")]).splitlines()
     assert shown[0].split() == ["n", "p50", "p95", "unit", "goal"]
     assert shown[1].split() == ["trigger", "to", "proposal", "3", "2", "4", "s", "p95", "<", "5"]
+
+
+def test_the_booking_has_its_fields_where_the_profile_reads_them() -> None:
+    message = booking(7, datetime(2026, 3, 3, 7, tzinfo=UTC)).decode()
+    fields = {line.split("|")[0]: line.split("|") for line in message.split("\r") if line}
+    assert fields["MSH"][9] == "BENCH0007-1"  # MSH-10: the separator itself is MSH-1
+    assert (fields["SCH"][2], fields["SCH"][5], fields["SCH"][7]) == ("BENCH0007", "V1", "ELECTIVE")
+    assert fields["TQ1"][7] == "20260303070700+0000"
+    assert (fields["PV1"][10], fields["AIL"][3]) == ("ORT", "OR1^^^DEMO")

@@ -177,18 +177,24 @@ def booking(number: int, day: datetime) -> bytes:
     """A booking in the default profile, of a case that no twin knows."""
     start = day + timedelta(minutes=number % 300)
     stamp, end = f"{start:%Y%m%d%H%M%S}+0000", f"{start + timedelta(hours=1):%Y%m%d%H%M%S}+0000"
+    case = f"BENCH{number:04d}"
     segments = [
-        f"MSH|^~\\&|TWIN|DEMO|ORLOOP|ORLOOP|{stamp}||SIU^S12^SIU_S12|BENCH{number:06d}|P|2.5.1",
-        f"SCH||BENCH{number:04d}|||V1||ELECTIVE||60|min||||||||||||||||Booked",
-        f"TQ1|1||||||{stamp}|{end}|4^Elective",
-        f"PID|1||BENCH{number:04d}^^^DEMO^MR||Bench^Test||19700101|F",
-        f"PV1|1|I|||||||||ORT|||||||||BV{number:04d}",
-        "RGS|1",
-        "AIS|1||5-820.00^Hip replacement^OPS",
-        f"AIL|1||OR1^^^DEMO|||{stamp}|||60|min",
-        "AIP|1||S001^Bench^Surgeon|SURGEON",
+        f"MSH|^~\\&|TWIN|DEMO|ORLOOP|ORLOOP|{stamp}||SIU^S12^SIU_S12|{case}-1|P|2.5.1",
+        segment("SCH", {2: case, 5: "V1", 7: "ELECTIVE", 9: "60", 10: "min", 25: "Booked"}),
+        segment("TQ1", {1: "1", 7: stamp, 8: end, 9: "4^Elective"}),
+        segment("PID", {1: "1", 3: f"{case}^^^DEMO^MR", 5: "Bench^Test", 7: "19700101", 8: "F"}),
+        segment("PV1", {1: "1", 2: "I", 10: "ORT", 19: f"V{case}"}),
+        segment("RGS", {1: "1"}),
+        segment("AIS", {1: "1", 3: "5-820.00^Hip replacement^OPS"}),
+        segment("AIL", {1: "1", 3: "OR1^^^DEMO", 6: stamp, 9: "60", 10: "min"}),
+        segment("AIP", {1: "1", 3: "S001^Bench^Surgeon", 4: "SURGEON"}),
     ]
     return ("\r".join(segments) + "\r").encode()
+
+
+def segment(name: str, fields: dict[int, str]) -> str:
+    """A segment by the numbers of its fields."""
+    return "|".join([name, *(fields.get(position, "") for position in range(1, max(fields) + 1))])
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """The demo's suite, its scenarios, a hospital to advance, and doors that answer without a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import orloop_twin
 import pytest
+
+import orloop_twin
 from orloop_common.domain.site import Site
 from orloop_common.messages.sitefile import parse_site
 from orloop_twin.adapters.data import load_scenario
@@ -110,16 +111,21 @@ class Ward:
     clock: StillClock
     ingest: FakeIngest
     door: FakeDoor
+    said: int = 0
 
 
 @pytest.fixture
-def ward(hospital: Build, speaker: Speaker, tmp_path: Path) -> Callable[..., Ward]:
+def ward(hospital: Build, speaker: Speaker, tmp_path: Path) -> Iterator[Callable[..., Ward]]:
     """Start a twin on the journal in the test's folder; call again to start it after a kill."""
+    journals: list[Journal] = []
 
     def start(scenario: str | Scenario = "demo", seed: int = 7, at: float = 7 * 3600) -> Ward:
         clock, ingest, door = StillClock(at), FakeIngest(), FakeDoor()
         built = hospital(scenario, seed)
         journal = Journal(tmp_path / "journal.jsonl", {"seed": seed, "scenario": built.scenario.name})
+        journals.append(journal)
         return Ward(Twin(built, speaker, journal, clock, ingest, door), clock, ingest, door)
 
-    return start
+    yield start
+    for journal in journals:
+        journal.close()

@@ -1,8 +1,10 @@
 """The day that is drawn: realistic, feasible, and worth re-planning."""
 
 from datetime import date
+from itertools import pairwise
 
 import pytest
+
 from orloop_common.domain.site import Site
 from orloop_twin.adapters.data import load_scenario
 from orloop_twin.domain.cases import CaseRecord, Day
@@ -45,7 +47,7 @@ def test_every_room_but_the_light_one_has_two_to_five_cases_and_an_add_on_may_fo
 def test_bookings_leave_time_for_cleaning_and_setup_in_every_room(site: Site) -> None:
     for day in days(site, "demo"):
         for cases in rooms_of(day).values():
-            for one, after in zip(cases, cases[1:], strict=False):
+            for one, after in pairwise(cases):
                 assert one.first.end + one.cleanup + after.setup <= after.first.start
 
 

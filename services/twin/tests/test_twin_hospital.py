@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import msgspec
+
 from orloop_common.domain.site import Site
 from orloop_twin.adapters.data import load_scenario
 from orloop_twin.domain.feed import ChangeRequest, HospitalMessage, ManualReport

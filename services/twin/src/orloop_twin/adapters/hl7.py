@@ -243,7 +243,8 @@ def answered(body: bytes) -> tuple[str, str]:
     """MSA-1 and MSA-2 of an acknowledgement; BadMessage if there is none."""
     try:
         message = parse_message(body.decode().strip("\r\n") + "\r", find_groups=False)
-        return str(message.msa.msa_1.to_er7()), str(message.msa.msa_2.to_er7())
+        msa = _segment(message, "MSA")
+        return str(msa.msa_1.to_er7()), str(msa.msa_2.to_er7())
     except (HL7apyException, UnicodeDecodeError, ValueError, AttributeError, IndexError, KeyError) as error:
         raise BadMessage("Expected an acknowledgement with MSA") from error
 

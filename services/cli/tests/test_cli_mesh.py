@@ -98,3 +98,84 @@ def test_a_killed_launcher_leaves_no_process_behind(tmp_path: Path) -> None:
     while time.monotonic() < deadline and any(map(runs, started)):
         time.sleep(0.05)
     assert not any(map(runs, started))
+
+
+ORLOOP = (
+    "import test_cli_mesh as t; from orloop_cli import services; services.module_command = t.dummy;"
+    "from orloop_cli.main import main; main()"
+)
+
+
+def orloop(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """The command as a person runs it, with dummies for services."""
+    settings = {"PYTHONPATH": str(Path(__file__).parent), "ORLOOP_HOME": str(tmp_path), **environment}
+    return subprocess.Popen(
+        [sys.executable, "-c", ORLOOP, *arguments, "--port", str(free_port())],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **settings},
+    )
+
+
+def test_a_headless_demo_that_reaches_its_limit_exits_1_with_the_reason(tmp_path: Path) -> None:
+    said, errors = (demo := orloop(tmp_path, "demo", "--limit", "2")).communicate(timeout=60)
+    assert demo.returncode == 1
+    assert "gate       ready after" in said
+    assert "The board: http://127.0.0.1:" in said
+    assert errors.strip() == "Failed: the limit of 2 s passed: no room went down"
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_stops_everything(tmp_path: Path, how: signal.Signals) -> None:
+    demo = orloop(tmp_path, "demo", "--headless")
+    assert demo.stdout is not None
+    while not demo.stdout.readline().startswith("Ready after"):
+        assert demo.poll() is None
+    told = json.loads((tmp_path / "runs" / "0001" / "processes.json").read_text())
+    demo.send_signal(how)
+    _, errors = demo.communicate(timeout=40)
+    assert demo.returncode == 1  # it was asked to go on until a plan is applied
+    assert errors.strip() == "Failed: interrupted"
+    assert not any(runs(about["pid"]) for about in told.values() if isinstance(about, dict) and "pid" in about)
+
+
+def test_a_run_that_was_left_goes_on_with_its_data_and_its_time(tmp_path: Path) -> None:
+    orloop(tmp_path, "demo", "--limit", "3").communicate(timeout=60)
+    resumed = orloop(tmp_path, "up")
+    assert resumed.stdout is not None
+    line = ""
+    while not line.startswith("The day begins at"):
+        line = resumed.stdout.readline()
+        assert resumed.poll() is None
+    resumed.send_signal(signal.SIGINT)
+    resumed.communicate(timeout=40)
+    assert resumed.returncode == 0
+    assert "plays at 60x" in line
+    begins = line.split()[4]
+    assert "07:00" < begins < "07:30"
+
+
+def test_a_disk_that_fills_up_is_told_without_a_traceback(tmp_path: Path) -> None:
+    """/dev/full stands for the file that no longer fits."""
+    program = (
+        "import test_cli_mesh as t; from orloop_cli import services; services.module_command = t.dummy;"
+        "from pathlib import Path; from orloop_cli.run import Run;"
+        "Run.processes = property(lambda run: Path('/dev/full'));"
+        "Path.with_suffix = lambda self, suffix, _old=Path.with_suffix:"
+        " self if str(self) == '/dev/full' else _old(self, suffix);"
+        "from orloop_cli.main import main; main()"
+    )
+    settings = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "ORLOOP_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "demo", "--limit", "5", "--port", str(free_port())],
+        capture_output=True,
+        text=True,
+        env=settings,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert "Maybe remove old runs" in done.stderr
+    assert "Traceback" not in done.stderr

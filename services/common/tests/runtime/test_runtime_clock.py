@@ -21,7 +21,7 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_event_time_runs_at_the_segments_rate(tmp_path: Path, wall: list[float]):
+def test_event_time_runs_at_the_segments_rate(tmp_path: Path, wall: list[float]) -> None:
     file = tmp_path / "clock.jsonl"
     append_segment(file, SEVEN, 60)
     clock = FileClock(file)
@@ -30,7 +30,7 @@ def test_event_time_runs_at_the_segments_rate(tmp_path: Path, wall: list[float])
     assert clock.rate() == 60
 
 
-def test_a_new_segment_counts_from_its_wall_time_on(tmp_path: Path, wall: list[float]):
+def test_a_new_segment_counts_from_its_wall_time_on(tmp_path: Path, wall: list[float]) -> None:
     file = tmp_path / "clock.jsonl"
     append_segment(file, SEVEN, 60)
     clock = FileClock(file)
@@ -41,7 +41,7 @@ def test_a_new_segment_counts_from_its_wall_time_on(tmp_path: Path, wall: list[f
     assert clock.now() == SEVEN + timedelta(minutes=11)
 
 
-def test_two_processes_are_at_the_same_event_time(tmp_path: Path, wall: list[float]):
+def test_two_processes_are_at_the_same_event_time(tmp_path: Path, wall: list[float]) -> None:
     file = tmp_path / "clock.jsonl"
     append_segment(file, SEVEN, 60)
     first = FileClock(file)
@@ -50,7 +50,7 @@ def test_two_processes_are_at_the_same_event_time(tmp_path: Path, wall: list[flo
     assert FileClock(file).now() == first.now()
 
 
-def test_a_torn_last_line_is_left_for_the_next_look(tmp_path: Path, wall: list[float]):
+def test_a_torn_last_line_is_left_for_the_next_look(tmp_path: Path, wall: list[float]) -> None:
     file = tmp_path / "clock.jsonl"
     append_segment(file, SEVEN, 60)
     with file.open("ab") as half:
@@ -63,7 +63,7 @@ def test_a_torn_last_line_is_left_for_the_next_look(tmp_path: Path, wall: list[f
     assert clock.now() == datetime(2026, 3, 2, 8, 0, 1, tzinfo=UTC)
 
 
-def test_a_line_torn_by_a_full_disk_does_not_spoil_the_next_one(tmp_path: Path, wall: list[float]):
+def test_a_line_torn_by_a_full_disk_does_not_spoil_the_next_one(tmp_path: Path, wall: list[float]) -> None:
     file = tmp_path / "clock.jsonl"
     file.write_bytes(b'{"wall": 1000, "si')
     append_segment(file, SEVEN, 2)
@@ -71,7 +71,7 @@ def test_a_line_torn_by_a_full_disk_does_not_spoil_the_next_one(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("line", ['{"wall": 1}', "[]", '{"wall": 1, "sim": "2026-03-02T07:00:00", "rate": 1}', "x"])
-def test_a_line_that_is_no_segment_is_passed_over(tmp_path: Path, wall: list[float], line: str):
+def test_a_line_that_is_no_segment_is_passed_over(tmp_path: Path, wall: list[float], line: str) -> None:
     file = tmp_path / "clock.jsonl"
     append_segment(file, SEVEN, 3)
     with file.open("a") as more:
@@ -79,14 +79,14 @@ def test_a_line_that_is_no_segment_is_passed_over(tmp_path: Path, wall: list[flo
     assert FileClock(file).rate() == 3
 
 
-def test_event_time_stands_still_before_the_first_segment_begins(tmp_path: Path, wall: list[float]):
+def test_event_time_stands_still_before_the_first_segment_begins(tmp_path: Path, wall: list[float]) -> None:
     file = tmp_path / "clock.jsonl"
     append_segment(file, SEVEN, 60, wall=2000)
     clock = FileClock(file)
     assert (clock.now(), clock.rate()) == (SEVEN, 0)
 
 
-def test_event_time_never_goes_back(tmp_path: Path, wall: list[float]):
+def test_event_time_never_goes_back(tmp_path: Path, wall: list[float]) -> None:
     file = tmp_path / "clock.jsonl"
     append_segment(file, SEVEN, 60)
     clock = FileClock(file)
@@ -96,18 +96,18 @@ def test_event_time_never_goes_back(tmp_path: Path, wall: list[float]):
     assert clock.now() == before
 
 
-def test_a_missing_clock_file_is_named(tmp_path: Path):
+def test_a_missing_clock_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ClockError, match=r"gone\.jsonl, got none\.\nMaybe the launcher"):
         FileClock(tmp_path / "gone.jsonl").now()
 
 
-def test_a_clock_file_that_appears_later_is_read(tmp_path: Path, wall: list[float]):
+def test_a_clock_file_that_appears_later_is_read(tmp_path: Path, wall: list[float]) -> None:
     clock = FileClock(tmp_path / "clock.jsonl")
     append_segment(clock.path, SEVEN, 1)
     assert clock.now() == SEVEN
 
 
-def test_segments_appended_at_once_are_all_whole(tmp_path: Path):
+def test_segments_appended_at_once_are_all_whole(tmp_path: Path) -> None:
     file = tmp_path / "clock.jsonl"
     threads = [threading.Thread(target=append_segment, args=(file, SEVEN, n)) for n in range(40)]
     for thread in threads:
@@ -118,13 +118,13 @@ def test_segments_appended_at_once_are_all_whole(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("sim", "rate"), [(SEVEN.replace(tzinfo=None), 1), (SEVEN, -1), (SEVEN, float("inf"))])
-def test_a_segment_that_makes_no_sense_is_refused(tmp_path: Path, sim: datetime, rate: float):
+def test_a_segment_that_makes_no_sense_is_refused(tmp_path: Path, sim: datetime, rate: float) -> None:
     with pytest.raises(ValueError, match=r"Expected .*\nMaybe"):
         append_segment(tmp_path / "clock.jsonl", sim, rate)
     assert not os.path.exists(tmp_path / "clock.jsonl")
 
 
-def test_the_system_clock_is_aware_and_runs_at_the_walls_rate():
+def test_the_system_clock_is_aware_and_runs_at_the_walls_rate() -> None:
     clock = open_clock("system")
     assert isinstance(clock, SystemClock)
     assert clock.now().tzinfo is UTC

@@ -21,7 +21,7 @@ def headers(**more: object) -> dict[str, str]:
     return decode_headers(encode_headers(**values))  # type: ignore[arg-type]
 
 
-def test_headers_follow_the_binary_mode_of_cloudevents():
+def test_headers_follow_the_binary_mode_of_cloudevents() -> None:
     told = headers(cause="e0")
     assert told.pop("traceparent").startswith("00-")
     assert told == {
@@ -37,7 +37,7 @@ def test_headers_follow_the_binary_mode_of_cloudevents():
     }
 
 
-def test_each_missing_header_is_named():
+def test_each_missing_header_is_named() -> None:
     told = headers()
     require_headers(told)
     del told["ce_id"], told["ce_type"]
@@ -45,22 +45,22 @@ def test_each_missing_header_is_named():
         require_headers(told)
 
 
-def test_a_newer_cloudevents_is_refused():
+def test_a_newer_cloudevents_is_refused() -> None:
     with pytest.raises(MissingHeaders, match=r"ce_specversion 1\.0"):
         require_headers(headers() | {"ce_specversion": "2.0"})
 
 
-def test_a_naive_event_time_is_refused():
+def test_a_naive_event_time_is_refused() -> None:
     with pytest.raises(ValueError, match="aware event time"):
         headers(time=NINE.replace(tzinfo=None))
 
 
-def test_headers_that_are_not_text_do_not_stop_the_reader():
+def test_headers_that_are_not_text_do_not_stop_the_reader() -> None:
     assert decode_headers([("a", b"\xff"), ("b", None)]) == {"a": "�"}
     assert decode_headers(None) == {}
 
 
-def test_an_effect_is_in_its_causes_trace_with_a_span_of_its_own():
+def test_an_effect_is_in_its_causes_trace_with_a_span_of_its_own() -> None:
     cause = traceparent_for("cause")
     effect = traceparent_for("effect", cause)
     assert trace_id(effect) == trace_id(cause)
@@ -69,7 +69,7 @@ def test_an_effect_is_in_its_causes_trace_with_a_span_of_its_own():
 
 
 @pytest.mark.parametrize("header", [None, "", "rubbish", "00-" + "0" * 32 + "-" + "1" * 16 + "-01"])
-def test_a_malformed_trace_begins_a_new_one(header: str | None):
+def test_a_malformed_trace_begins_a_new_one(header: str | None) -> None:
     assert span_context(header) is None
     assert traceparent_for("effect", header) == traceparent_for("effect")
 
@@ -79,30 +79,30 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-def test_a_token_says_who_acts_in_which_role_for_which_suite(clock: ManualClock):
+def test_a_token_says_who_acts_in_which_role_for_which_suite(clock: ManualClock) -> None:
     tokens = Tokens(SECRET, clock)
     token = tokens.mint("ada", Role.BOARD_RUNNER, "main")
     assert tokens.verify(token, roles={Role.BOARD_RUNNER}, suite="main") == Principal("ada", Role.BOARD_RUNNER, "main")
 
 
-def test_a_service_token_is_for_every_suite(clock: ManualClock):
+def test_a_service_token_is_for_every_suite(clock: ManualClock) -> None:
     tokens = Tokens(SECRET, clock)
     assert tokens.verify(tokens.mint("replan", Role.SERVICE, EVERY_SUITE), suite="day").user == "replan"
 
 
-def test_a_viewer_may_not_do_what_a_board_runner_does(clock: ManualClock):
+def test_a_viewer_may_not_do_what_a_board_runner_does(clock: ManualClock) -> None:
     tokens = Tokens(SECRET, clock)
     with pytest.raises(TokenRefused, match="Expected a token of a board_runner, got one of a viewer"):
         tokens.verify(tokens.mint("ada", Role.VIEWER, "main"), roles={Role.BOARD_RUNNER})
 
 
-def test_a_token_is_for_one_suite(clock: ManualClock):
+def test_a_token_is_for_one_suite(clock: ManualClock) -> None:
     tokens = Tokens(SECRET, clock)
     with pytest.raises(TokenRefused, match="for suite day, got one for suite main"):
         tokens.verify(tokens.mint("ada", Role.VIEWER, "main"), suite="day")
 
 
-def test_a_token_ends(clock: ManualClock):
+def test_a_token_ends(clock: ManualClock) -> None:
     tokens = Tokens(SECRET, clock)
     token = tokens.mint("ada", Role.VIEWER, "main", ttl=timedelta(minutes=1))
     clock.advance(timedelta(seconds=65))
@@ -112,7 +112,7 @@ def test_a_token_ends(clock: ManualClock):
         tokens.verify(token)
 
 
-def test_a_token_from_the_future_is_refused(clock: ManualClock):
+def test_a_token_from_the_future_is_refused(clock: ManualClock) -> None:
     later = ManualClock(NINE + timedelta(hours=1))
     with pytest.raises(TokenRefused, match="from the past"):
         Tokens(SECRET, clock).verify(Tokens(SECRET, later).mint("ada", Role.VIEWER, "main"))
@@ -137,25 +137,25 @@ def forged(**changes: object) -> str:
         forged(exp=2**60),
     ],
 )
-def test_a_token_that_is_not_ours_is_refused_in_words(clock: ManualClock, token: str):
+def test_a_token_that_is_not_ours_is_refused_in_words(clock: ManualClock, token: str) -> None:
     with pytest.raises(TokenRefused, match="Expected a token that this mesh signed") as refusal:
         Tokens(SECRET, clock).verify(token)
     assert refusal.value.hint.startswith("Maybe")
 
 
-def test_a_short_secret_is_a_configuration_error(clock: ManualClock):
+def test_a_short_secret_is_a_configuration_error(clock: ManualClock) -> None:
     with pytest.raises(ConfigurationError, match="ORLOOP_TOKEN_SECRET: Expected at least 32 bytes, got 5"):
         Tokens("short", clock)
 
 
-def test_the_bearer_header_is_read():
+def test_the_bearer_header_is_read() -> None:
     assert bearer("Bearer abc") == "abc"
     for header in (None, "", "Basic abc", "Bearer  "):
         with pytest.raises(TokenRefused, match="Authorization: Bearer TOKEN"):
             bearer(header)
 
 
-def test_a_payload_is_opened_with_its_key_and_after_a_rotation():
+def test_a_payload_is_opened_with_its_key_and_after_a_rotation() -> None:
     old, new = generate_key(), generate_key()
     token = PayloadCipher(old).encrypt(b"MSH|")
     assert b"MSH" not in token
@@ -164,7 +164,7 @@ def test_a_payload_is_opened_with_its_key_and_after_a_rotation():
     assert PayloadCipher(new).decrypt(rotated) == b"MSH|"
 
 
-def test_a_payload_under_an_unknown_key_is_not_opened():
+def test_a_payload_under_an_unknown_key_is_not_opened() -> None:
     with pytest.raises(CannotDecrypt, match="Maybe the key was rotated"):
         PayloadCipher(generate_key()).decrypt(PayloadCipher(generate_key()).encrypt(b"x"))
     with pytest.raises(CannotDecrypt):
@@ -172,12 +172,12 @@ def test_a_payload_under_an_unknown_key_is_not_opened():
 
 
 @pytest.mark.parametrize("keys", ["", "short", " , "])
-def test_a_wrong_key_is_named_and_not_shown(keys: str):
+def test_a_wrong_key_is_named_and_not_shown(keys: str) -> None:
     with pytest.raises(ConfigurationError, match="ORLOOP_PAYLOAD_KEY: Expected url-safe base64 of 32 bytes") as error:
         PayloadCipher(keys)
     assert "short" not in str(error.value)
 
 
-def test_times_of_tokens_are_on_the_injected_clock(clock: ManualClock):
+def test_times_of_tokens_are_on_the_injected_clock(clock: ManualClock) -> None:
     claims = jwt.decode(Tokens(SECRET, clock).mint("ada", Role.VIEWER, "main"), options={"verify_signature": False})
     assert datetime.fromtimestamp(claims["iat"], UTC) == NINE

@@ -64,7 +64,7 @@ def client(server: HealthServer) -> Client:
     return Client(server.port)
 
 
-def test_a_loop_that_beats_is_alive(client: Client, loop: LoopHealth, clock: ManualClock):
+def test_a_loop_that_beats_is_alive(client: Client, loop: LoopHealth, clock: ManualClock) -> None:
     clock.advance(timedelta(seconds=19))
     assert client.get("/healthz").status_code == 200
     clock.advance(timedelta(seconds=2))
@@ -73,7 +73,9 @@ def test_a_loop_that_beats_is_alive(client: Client, loop: LoopHealth, clock: Man
     assert client.get("/healthz").json() == {"alive": True, "silent_seconds": 0.0}
 
 
-def test_ready_is_read_to_the_end_and_the_services_own_checks(client: Client, loop: LoopHealth, server: HealthServer):
+def test_ready_is_read_to_the_end_and_the_services_own_checks(
+    client: Client, loop: LoopHealth, server: HealthServer
+) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["missing"] == {"log": "partitions are not assigned or not read to their end"}
@@ -84,7 +86,7 @@ def test_ready_is_read_to_the_end_and_the_services_own_checks(client: Client, lo
     assert "orloop_ready 0.0" in client.get("/metrics").text
 
 
-def test_a_process_without_a_loop_is_ready_and_alive(client: Client, loop: LoopHealth, clock: ManualClock):
+def test_a_process_without_a_loop_is_ready_and_alive(client: Client, loop: LoopHealth, clock: ManualClock) -> None:
     loop.expected = False
     clock.advance(timedelta(minutes=5))
     assert client.get("/healthz").status_code == 200
@@ -92,7 +94,7 @@ def test_a_process_without_a_loop_is_ready_and_alive(client: Client, loop: LoopH
     assert client.get("/state").json() == {"service": "gate", "instance": "gate-0", "offsets": {}, "suites": {}}
 
 
-def test_state_is_told_by_the_loops_own_thread(client: Client, loop: LoopHealth):
+def test_state_is_told_by_the_loops_own_thread(client: Client, loop: LoopHealth) -> None:
     told_by: list[str] = []
     done = threading.Event()
 
@@ -116,17 +118,17 @@ def test_state_is_told_by_the_loops_own_thread(client: Client, loop: LoopHealth)
     assert told_by == ["the-loop"]
 
 
-def test_a_busy_loop_is_said_to_be_busy(loop: LoopHealth, client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_busy_loop_is_said_to_be_busy(loop: LoopHealth, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "state", lambda: None)
     assert client.get("/state").status_code == 503
 
 
-def test_metrics_are_in_prometheus_format(client: Client):
+def test_metrics_are_in_prometheus_format(client: Client) -> None:
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert "# HELP orloop_loop_beat_timestamp_seconds Unix time" in answer.text
 
 
-def test_a_port_in_use_is_named_with_its_variable(server: HealthServer, loop: LoopHealth):
+def test_a_port_in_use_is_named_with_its_variable(server: HealthServer, loop: LoopHealth) -> None:
     with pytest.raises(PortInUse, match=r"ORLOOP_HEALTH_PORT: Expected to listen .*\nMaybe another run"):
         HealthServer("gate", "gate-1", server.port, loop)

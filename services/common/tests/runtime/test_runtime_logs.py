@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -17,7 +18,7 @@ CANARY = "Zaphod^Canary"
 
 
 @pytest.fixture(autouse=True)
-def restored():
+def restored() -> Iterator[None]:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     yield
@@ -29,7 +30,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
-def test_a_line_is_json_with_service_instance_and_the_clocks_wall_time(capsys: pytest.CaptureFixture[str]):
+def test_a_line_is_json_with_service_instance_and_the_clocks_wall_time(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("gate", "gate-0", clock=ManualClock())
     get_logger("flow").info("plan_published", suite="main", changes=3)
     assert lines(capsys) == [
@@ -45,13 +46,13 @@ def test_a_line_is_json_with_service_instance_and_the_clocks_wall_time(capsys: p
     ]
 
 
-def test_the_standard_librarys_logging_comes_out_the_same_way(capsys: pytest.CaptureFixture[str]):
+def test_the_standard_librarys_logging_comes_out_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("gate", "gate-0", clock=ManualClock())
     logging.getLogger("some.library").warning("disk %s", "full")
     assert lines(capsys)[0]["event"] == "disk full"
 
 
-def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]):
+def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("gate", "gate-0", "warning")
     get_logger("flow").info("quiet")
     assert lines(capsys) == []
@@ -69,7 +70,9 @@ def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[st
         {"told": {"name": CANARY, "inner": [{"mrn": CANARY}]}},
     ],
 )
-def test_nothing_of_a_message_leaves_in_a_log_line(capsys: pytest.CaptureFixture[str], fields: dict[str, object]):
+def test_nothing_of_a_message_leaves_in_a_log_line(
+    capsys: pytest.CaptureFixture[str], fields: dict[str, object]
+) -> None:
     configure_logging("ingest", "ingest-0", clock=ManualClock())
     get_logger("door").info("received", **fields)
     text = capsys.readouterr().err
@@ -77,7 +80,7 @@ def test_nothing_of_a_message_leaves_in_a_log_line(capsys: pytest.CaptureFixture
     assert "Canary" not in text
 
 
-def test_a_long_text_is_cut_off(capsys: pytest.CaptureFixture[str]):
+def test_a_long_text_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("ingest", "ingest-0", clock=ManualClock())
     get_logger("door").info("received", told="x" * 5000)
     assert len(str(lines(capsys)[0]["told"])) < 700
@@ -90,7 +93,9 @@ def fail(error: Exception) -> None:
         get_logger("door").exception("failed")
 
 
-def test_an_unexpected_exception_at_a_door_leaves_its_place_but_not_its_text(capsys: pytest.CaptureFixture[str]):
+def test_an_unexpected_exception_at_a_door_leaves_its_place_but_not_its_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     configure_logging("ingest", "ingest-0", clock=ManualClock(), sensitive=True)
     fail(KeyError(CANARY))
     (line,) = lines(capsys)
@@ -99,13 +104,13 @@ def test_an_unexpected_exception_at_a_door_leaves_its_place_but_not_its_text(cap
     assert "test_runtime_logs.py" in json.dumps(line["where"])
 
 
-def test_our_own_exceptions_say_their_text_even_at_a_door(capsys: pytest.CaptureFixture[str]):
+def test_our_own_exceptions_say_their_text_even_at_a_door(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("ingest", "ingest-0", clock=ManualClock(), sensitive=True)
     fail(NotDurable("Expected an acknowledgement, got none."))
     assert lines(capsys)[0]["reason"] == "Expected an acknowledgement, got none."
 
 
-def test_metrics_are_declared_with_the_prefix_a_help_text_and_bounded_labels():
+def test_metrics_are_declared_with_the_prefix_a_help_text_and_bounded_labels() -> None:
     registry = CollectorRegistry()
     counter("orloop_trials_total", "Trials that were made.", ["suite"], registry=registry).labels("main").inc()
     assert registry.get_sample_value("orloop_trials_total", {"suite": "main"}) == 1

@@ -53,7 +53,7 @@ def opened(bus: MemoryBus, flow: Flow, settings: LoopSettings) -> tuple[LoopCore
     return core, log
 
 
-def test_revocation_commits_what_was_folded_and_forgets_the_fold():
+def test_revocation_commits_what_was_folded_and_forgets_the_fold() -> None:
     bus, flow = MemoryBus(), Echo("out")
     bus.publish(tick("in", 1), tick("in", 2))
     core, log = opened(bus, flow, LoopSettings(["in"], "g"))
@@ -70,7 +70,7 @@ def test_revocation_commits_what_was_folded_and_forgets_the_fold():
     assert bus.ids("out") == ["tick/main/1/echo", "tick/main/2/echo"], "answered once"
 
 
-def test_a_lost_partition_is_not_committed():
+def test_a_lost_partition_is_not_committed() -> None:
     bus = MemoryBus()
     bus.publish(tick("in", 1))
     core, log = opened(bus, Echo("out"), LoopSettings(["in"], "g"))
@@ -79,7 +79,7 @@ def test_a_lost_partition_is_not_committed():
     assert bus.committed == {}
 
 
-def test_a_refold_never_commits_backwards():
+def test_a_refold_never_commits_backwards() -> None:
     bus = MemoryBus()
     bus.publish(*(tick("in", n) for n in range(6)))
     bus.committed["g", ("in", 0)] = 5
@@ -92,7 +92,7 @@ def test_a_refold_never_commits_backwards():
     assert bus.ids("out") == ["tick/main/5/echo"]
 
 
-def test_an_offset_is_not_committed_before_its_outputs_are_acknowledged():
+def test_an_offset_is_not_committed_before_its_outputs_are_acknowledged() -> None:
     bus = MemoryBus()
     bus.publish(tick("in", 1))
     bus.refuse = lambda topic, value: OSError("too large") if topic == "out" else None
@@ -102,7 +102,7 @@ def test_an_offset_is_not_committed_before_its_outputs_are_acknowledged():
     assert bus.committed == {}
 
 
-def test_a_broker_that_answers_and_never_acknowledges_ends_the_loop():
+def test_a_broker_that_answers_and_never_acknowledges_ends_the_loop() -> None:
     class Deaf(MemoryBus):
         pass
 
@@ -120,7 +120,7 @@ def test_a_broker_that_answers_and_never_acknowledges_ends_the_loop():
         outbox.flush(beat)
 
 
-def test_a_topic_that_does_not_exist_ends_the_loop_with_the_command_that_makes_it():
+def test_a_topic_that_does_not_exist_ends_the_loop_with_the_command_that_makes_it() -> None:
     clock = ManualClock()
     outbox = MemoryBus(clock=clock).outbox(stall_seconds=4)
     outbox._sender.partitions_of = lambda topic: None  # type: ignore[method-assign]
@@ -128,7 +128,7 @@ def test_a_topic_that_does_not_exist_ends_the_loop_with_the_command_that_makes_i
         outbox.send(tick("out", 1), beat=lambda: clock.advance(timedelta(seconds=5)))
 
 
-def test_a_topic_that_this_release_cannot_read_is_not_drained():
+def test_a_topic_that_this_release_cannot_read_is_not_drained() -> None:
     bus = MemoryBus()
     for _ in range(12):
         bus.put("in", 0, b"main", b"?", bench_headers(tick("in", 1)))
@@ -138,7 +138,30 @@ def test_a_topic_that_this_release_cannot_read_is_not_drained():
     assert bus.committed == {}
 
 
-def test_topics_can_be_folded_without_asking_for_outputs():
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'{"id": "x", "suite": "main", "at": "2026-03-02T09:00:00Z", "unit": "Canary", "capacity": 1, "occupied": 1}',
+        b'{"id": "x", "suite": "main", "at": "Canary"}',
+        b'{"x": ' + b"[" * 100_000,
+        b"\xff\xfe\x00",
+        b"",
+        b'{"Canary": 1e999}',
+    ],
+)
+def test_bytes_that_are_no_message_are_refused_with_a_reason_that_quotes_nothing(value: bytes) -> None:
+    bus, flow = MemoryBus(), Echo("out")
+    headers = dict(bench_headers(tick("in", 1)))
+    headers |= {"ce_type": b"orloop.BedsChanged", "ce_dataschema": b"beds-changed.v1"}
+    bus.put("in", 0, b"main", value, tuple(headers.items()))
+    settle(opened(bus, flow, LoopSettings(["in"], "g", dead_letter=True))[0], folded=1)
+    assert flow.folded == ["unreadable/in/0/0"]
+    (letter,) = bus.messages("in.dlq")
+    assert letter.reason
+    assert "Canary" not in letter.reason
+
+
+def test_topics_can_be_folded_without_asking_for_outputs() -> None:
     bus, flow = MemoryBus(), Echo("out")
     bus.publish(tick("in", 1), tick("mine", 2))
     settings = LoopSettings(["in", "mine"], "g", skip_outputs=frozenset({"mine"}))
@@ -147,7 +170,7 @@ def test_topics_can_be_folded_without_asking_for_outputs():
     assert flow.answered == ["tick/main/1"]
 
 
-def test_work_done_while_idle_continues_the_trace_of_the_event_it_names():
+def test_work_done_while_idle_continues_the_trace_of_the_event_it_names() -> None:
     class Later(Echo):
         def outputs(self, record: object) -> Iterable[Output]:  # type: ignore[override]
             return ()
@@ -166,7 +189,7 @@ def test_work_done_while_idle_continues_the_trace_of_the_event_it_names():
     assert cause[2] != effect[2]
 
 
-def test_the_same_fact_sent_again_is_the_same_bytes():
+def test_the_same_fact_sent_again_is_the_same_bytes() -> None:
     bus = MemoryBus()
     bus.publish(tick("in", 1))
     bus.publish(tick("in", 1))
@@ -174,7 +197,7 @@ def test_the_same_fact_sent_again_is_the_same_bytes():
     assert (first.key, first.value, first.headers) == (again.key, again.value, again.headers)
 
 
-def test_a_synchronous_send_answers_with_the_place_or_says_that_it_is_not_durable():
+def test_a_synchronous_send_answers_with_the_place_or_says_that_it_is_not_durable() -> None:
     bus = MemoryBus()
     outbox = bus.outbox()
     done = outbox.send_now(tick("in", 1), tick("in", 2))
@@ -187,7 +210,7 @@ def test_a_synchronous_send_answers_with_the_place_or_says_that_it_is_not_durabl
     outbox.flush()
 
 
-def test_a_refused_synchronous_send_is_not_durable_and_does_not_end_the_loop():
+def test_a_refused_synchronous_send_is_not_durable_and_does_not_end_the_loop() -> None:
     bus = MemoryBus()
     outbox = bus.outbox()
     bus.refuse = lambda topic, value: OSError("no")
@@ -196,7 +219,7 @@ def test_a_refused_synchronous_send_is_not_durable_and_does_not_end_the_loop():
     outbox.flush()
 
 
-def test_the_memory_bus_runs_a_flow_to_rest():
+def test_the_memory_bus_runs_a_flow_to_rest() -> None:
     bus = MemoryBus()
     bus.publish(tick("in", 1))
     core = bus.run(Echo("out"), LoopSettings(["in"], "g"))

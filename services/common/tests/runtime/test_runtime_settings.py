@@ -38,27 +38,27 @@ def refused(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().err.splitlines()
 
 
-def test_what_is_not_set_has_the_documented_default(environment: Path):
+def test_what_is_not_set_has_the_documented_default(environment: Path) -> None:
     settings = load(Trial)
     assert (settings.kafka, settings.instance, settings.clock) == ("127.0.0.1:9092", "trial-0", "system")
     assert settings.wants("any")
 
 
-def test_suites_are_a_comma_list(monkeypatch: pytest.MonkeyPatch):
+def test_suites_are_a_comma_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORLOOP_SUITES", "main, day ,")
     settings = load(Trial)
     assert settings.suites == ("main", "day")
     assert not settings.wants("other")
 
 
-def test_settings_cannot_be_changed():
+def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
-        load(Trial).kafka = "elsewhere"  # type: ignore[misc]
+        load(Trial).kafka = "elsewhere"
 
 
 def test_every_problem_is_one_line_with_the_variables_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     monkeypatch.setenv("ORLOOP_SITE", "/nowhere/site.yaml")
     monkeypatch.setenv("ORLOOP_DOOR_PORT", "abc")
     monkeypatch.setenv("ORLOOP_HEALTH_PORT", "99999")
@@ -77,26 +77,26 @@ def test_every_problem_is_one_line_with_the_variables_name(
 
 def test_a_missing_variable_with_a_near_name_is_guessed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+) -> None:
     monkeypatch.delenv("ORLOOP_SITE")
     monkeypatch.setenv("ORLOOP_SIET", "x")
     assert refused(capsys) == ["ORLOOP_SITE: Expected a value, got nothing. Maybe ORLOOP_SIET was meant to be it."]
 
 
-def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     class Strict(Trial):
-        token_secret: SecretStr  # type: ignore[assignment]
+        token_secret: SecretStr
 
     monkeypatch.setenv("ORLOOP_TOKEN_SECRET", "hunter2" * 5)
     assert "hunter2" not in repr(load(Strict))
 
 
-def test_a_service_that_needs_the_secret_says_so():
+def test_a_service_that_needs_the_secret_says_so() -> None:
     with pytest.raises(ConfigurationError, match="ORLOOP_TOKEN_SECRET: Expected the secret"):
         load(Trial).secret()
 
 
-def test_importing_the_runtime_loads_no_client_library():
+def test_importing_the_runtime_loads_no_client_library() -> None:
     heavy = ("confluent_kafka", "grpc", "uvicorn", "starlette", "jwt", "cryptography", "pydantic", "opentelemetry")
     program = f"import sys, orloop_common.runtime as r; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20)

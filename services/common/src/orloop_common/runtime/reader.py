@@ -39,7 +39,7 @@ class RecordReader:
             try:
                 require_headers(headers)
                 message = self._codec.decode(headers["ce_type"], headers.get("ce_dataschema", ""), raw.value)
-            except (MissingHeaders, ValueError) as error:
+            except (MissingHeaders, ValueError, RecursionError) as error:
                 message = self._unreadable(raw, suite, error)
             else:
                 self._in_a_row = 0
@@ -47,7 +47,8 @@ class RecordReader:
 
     def _unreadable(self, raw: RawRecord, suite: str, error: Exception) -> Unreadable:
         place = f"{raw.topic}/{raw.partition}/{raw.offset}"
-        reason = _QUOTED.sub("'…'", str(error).splitlines()[0])[:300]  # a quoted value may be a patient's
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        reason = _QUOTED.sub("'…'", said)[:300]  # a quoted value may be a patient's
         UNREADABLE.labels(raw.topic).inc()
         _log.warning("record_unreadable", place=place, reason=reason)
         self._in_a_row += 1

@@ -39,7 +39,7 @@ class KafkaBench:
         return name
 
     def publish(self, *outputs: Output) -> None:
-        outbox = self.outbox()
+        outbox = self._outboxes[0] if self._outboxes else self.outbox()
         for output in outputs:
             outbox.send(output)
         outbox.flush()

@@ -129,11 +129,16 @@ def test_no_patient_is_named_in_any_log_topic_file_or_metric(day: Played) -> Non
     assert leaks == []
 
 
+def journal(twin: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (twin / "journal.jsonl").read_text().splitlines()]
+
+
 def acknowledged_by_ingest(twin: Path) -> set[str]:
-    """Control ids that ingest acknowledged, from the twin's own journal."""
-    return set()
+    """Control ids of the twin's messages that ingest acknowledged, from the twin's own journal."""
+    told = {str(entry["id"]) for entry in journal(twin) if entry["kind"] == "delivered"}
+    return {control for control in told if not control.startswith("R")}
 
 
 def received_by_hospital(twin: Path) -> list[str]:
     """Control ids of changes that the hospital accepted, from its journal."""
-    return []
+    return [str(x["control"]) for x in journal(twin) if x["kind"] == "received" and x.get("change")]

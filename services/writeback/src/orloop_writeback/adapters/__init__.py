@@ -1,0 +1,1 @@
+"""The rooms that do IO, and the one that speaks through hl7apy."""

@@ -1,0 +1,1 @@
+"""What leaves for the hospital, when, and what its answers mean: without IO."""

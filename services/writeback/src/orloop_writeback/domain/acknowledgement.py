@@ -1,0 +1,70 @@
+"""Reading the hospital's acknowledgement: its code, which message it answers, and a text without a patient."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+ACCEPTED = frozenset({"AA", "CA"})
+REFUSED = frozenset({"AE", "AR", "CE", "CR"})
+_LONGEST = 200
+_NUMBER = re.compile(r"\d{5,}")
+_ESCAPES = {"F": "|", "S": "^", "T": "&", "R": "~", "E": "\\"}
+
+
+class NotAnAcknowledgement(Exception):
+    """What came is no acknowledgement of anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """MSA-1, MSA-2, and what MSA-3 and ERR say about it."""
+
+    code: str
+    control_id: str
+    text: str
+
+    @property
+    def accepted(self) -> bool:
+        return self.code in ACCEPTED
+
+
+def read_acknowledgement(payload: bytes) -> Acknowledgement:
+    """The acknowledgement that a frame holds.
+
+    Raises
+    ------
+    NotAnAcknowledgement
+        If it has no MSA with a code that exists.
+    """
+    segments = [line.split("|") for line in payload.decode("utf-8", "replace").replace("\n", "\r").split("\r") if line]
+    msa = next((s for s in segments if s[0] == "MSA"), None)
+    code = _field(msa, 1) if msa else ""
+    if not segments or segments[0][0] != "MSH" or code not in ACCEPTED | REFUSED:
+        raise NotAnAcknowledgement("Expected MSH and MSA with a code such as AA, got neither.")
+    errors = [_field(s, 8) or _field(s, 7) or _named(_field(s, 3)) for s in segments if s[0] == "ERR"]
+    texts = list(dict.fromkeys(t for t in (_field(msa, 3), *errors) if t))
+    return Acknowledgement(code, _field(msa, 2), _plain("; ".join(texts)))
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """The text without any of the words that identify the patient, nor any long number, shortened."""
+    words = {w for secret in secrets for w in re.split(r"[\^&~\\\s,]+", secret) if len(w) > 1}
+    for word in sorted(words, key=len, reverse=True):
+        text = re.sub(re.escape(word), "…", text, flags=re.IGNORECASE)
+    text = _NUMBER.sub("…", text)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _field(segment: list[str] | None, number: int) -> str:
+    return segment[number].strip() if segment is not None and len(segment) > number else ""
+
+
+def _named(coded: str) -> str:
+    """`207^Application internal error` as its text."""
+    parts = coded.split("^")
+    return parts[1] if len(parts) > 1 and parts[1] else parts[0]
+
+
+def _plain(text: str) -> str:
+    text = re.sub(r"\\([FSTRE])\\", lambda m: _ESCAPES[m.group(1)], text)
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,0 +1,224 @@
+"""Write-back at work: one approved change after the other, each only after the one before was echoed.
+
+Everything follows from the log: after a crash the same message goes out under the same MSH-10, and the
+hospital answers it as it did.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from orloop_common.domain import events as e
+from orloop_common.domain.calendar import OperationalCalendar
+from orloop_common.domain.derived import CaseIdentity, WritebackStatus
+from orloop_common.domain.digest import derived_id, digest
+from orloop_common.domain.site import Site
+from orloop_common.domain.suite_day import SuiteDay
+from orloop_common.domain.vocabulary import ChangeAnswer
+from orloop_common.messages import CASE_IDENTITY, SUITE_EVENTS, WRITEBACK_STATUS
+from orloop_common.runtime import Clock, OrloopError, Output, Partition, Record
+from orloop_common.runtime.logs import get_logger
+
+from . import metrics
+from .domain.book import SuiteBook
+from .domain.message import Answer, Step
+from .domain.statuses import statuses
+from .ports import Courier, Scribe
+
+_log = get_logger("writeback")
+_ANSWERS = {
+    "accepted": ChangeAnswer.ACKNOWLEDGED,
+    "refused": ChangeAnswer.REFUSED,
+    "unanswered": ChangeAnswer.TIMED_OUT,
+}
+
+
+@dataclass
+class _Way:
+    """What is under way for one suite, and what was published; gone after a crash, and made again."""
+
+    sending: Step | None = None
+    parked: tuple[Step, datetime] | None = None
+    told: dict[str, tuple[str, str]] = field(default_factory=dict)
+    published: dict[str, tuple[object, ...]] = field(default_factory=dict)
+
+
+class WritebackFlow:
+    """One flow for all suites; without a courier it only tells what people have to enter by hand."""
+
+    def __init__(
+        self,
+        site: Site,
+        suites: Iterable[str],
+        clock: Clock,
+        scribe: Scribe | None,
+        courier: Courier | None,
+        echo_within: timedelta = timedelta(minutes=10),
+    ) -> None:
+        self._suites = frozenset(suites)
+        self._calendar = OperationalCalendar(site.timezone, site.day_boundary)
+        self._clock, self._scribe, self._courier, self._echo_within = clock, scribe, courier, echo_within
+        self._books: dict[str, SuiteBook] = {}
+        self._ways: dict[str, _Way] = {}
+        self._texts: dict[str, dict[tuple[str, str], str]] = {}
+        self._places: dict[str, Partition] = {}
+
+    # --- the loop ------------------------------------------------------------------------------------
+
+    def fold(self, record: Record) -> None:
+        if record.suite not in self._suites:
+            return
+        book = self._book(record.suite)
+        if record.topic == SUITE_EVENTS and isinstance(record.message, e.Event):
+            self._places[record.suite] = (record.topic, record.partition)
+            book.take_event(record.message, record.offset)
+            if isinstance(record.message, e.ChangeAnswered):
+                answered = record.message
+                self._texts[record.suite][answered.proposal, answered.case] = answered.text
+        elif isinstance(record.message, CaseIdentity):
+            book.take_identity(record.message)
+
+    def outputs(self, record: Record) -> Iterator[Output]:
+        """Nothing follows from a record alone: changes are sent on the newest fold."""
+        return iter(())
+
+    def idle(self) -> Iterator[Output]:
+        for answer in self._courier.answers() if self._courier else ():
+            yield from self._heard(answer)
+        for suite, book in self._books.items():
+            way = self._ways[suite]
+            way.told = {id: change for id, change in way.told.items() if id not in book.day.seen}
+            yield from self._late(book, way)
+            if self._courier is not None and not way.told:
+                yield from self._next(book, way)
+            yield from self._tell(book, way)
+
+    def revoked(self, partitions: Iterable[Partition]) -> None:
+        """Hold nothing of what another process folds now."""
+        numbers = {partition for _, partition in partitions}
+        for suite, (_, partition) in list(self._places.items()):
+            if partition in numbers:
+                for held in (self._books, self._ways, self._texts, self._places):
+                    held.pop(suite, None)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            suite: {
+                "digest": digest(book.day),
+                "offset": book.offset,
+                "pending": len(book.day.pending),
+                "sending": self._ways[suite].sending is not None,
+            }
+            for suite, book in sorted(self._books.items())
+        }
+
+    # --- inside --------------------------------------------------------------------------------------
+
+    def _book(self, suite: str) -> SuiteBook:
+        if suite not in self._books:
+            self._books[suite] = SuiteBook(SuiteDay(suite=suite, calendar=self._calendar))
+            self._ways[suite], self._texts[suite] = _Way(), {}
+        return self._books[suite]
+
+    def _heard(self, answer: Answer) -> Iterator[Output]:
+        """The courier is back: tell the log, unless the case only waits on its way."""
+        step, way = answer.step, self._ways.get(answer.step.suite)
+        if way is None or way.sending != step:
+            return  # the suite moved to another process, which sends it again
+        way.sending = None
+        if step.to_target or answer.kind != "accepted":
+            yield self._answer(way, step.suite, step.proposal, step.case, _ANSWERS[answer.kind], answer.text, step)
+        else:
+            way.parked = (step, self._clock.now())
+
+    def _late(self, book: SuiteBook, way: _Way) -> Iterator[Output]:
+        """An echo that does not come ends the change."""
+        minutes = round(self._echo_within.total_seconds() / 60)
+        text = f"Accepted, but the hospital's own feed has not shown it within {minutes} minutes."
+        unechoed = book.unechoed(self._echo_within)
+        if unechoed is not None and not way.told:
+            case = unechoed.change.case
+            yield self._answer(way, book.day.suite, unechoed.proposal, case, ChangeAnswer.TIMED_OUT, text, None)
+        if way.parked is None:
+            return
+        step, since = way.parked
+        pending = book.day.pending.get(step.case)
+        if book.arrived(step) or pending is None or pending.proposal != step.proposal:
+            way.parked = None
+        elif book.day.now is not None and book.day.now - since > self._echo_within:
+            way.parked = None
+            yield self._answer(way, step.suite, step.proposal, step.case, ChangeAnswer.TIMED_OUT, text, None)
+
+    def _next(self, book: SuiteBook, way: _Way) -> Iterator[Output]:
+        """Send what may be sent now; what must not be sent any more is answered by ourselves."""
+        if way.sending is not None or way.parked is not None:
+            return
+        step = book.next_step()
+        if step is None:
+            stuck = book.stuck()
+            if stuck is not None:
+                text = "These changes wait for each other: enter them in the hospital's system by hand."
+                case = stuck.change.case
+                yield self._answer(way, book.day.suite, stuck.proposal, case, ChangeAnswer.REFUSED, text, None)
+            return
+        objection = book.objection(step) or self._dispatch(book, way, step)
+        if objection is not None:
+            yield self._answer(way, step.suite, step.proposal, step.case, ChangeAnswer.REFUSED, objection, None)
+
+    def _dispatch(self, book: SuiteBook, way: _Way, step: Step) -> str | None:
+        assert self._scribe is not None
+        assert self._courier is not None
+        try:
+            body, secrets = self._scribe.write(step, book.identities[step.case].payload)
+        except (OrloopError, ValueError) as error:
+            _log.error("identity_cannot_be_opened", error=type(error).__name__)
+            return "The sender's id of this case cannot be opened with our key: enter the change by hand."
+        way.sending = step
+        self._courier.send(step, body, secrets)
+        _log.info("change_sent", control_id=step.control_id, order=step.pending.order, of=step.pending.of)
+        return None
+
+    def _answer(
+        self, way: _Way, suite: str, proposal: str, case: str, answer: ChangeAnswer, text: str, step: Step | None
+    ) -> Output:
+        id = derived_id("change-answered", proposal, case, answer)
+        event = e.ChangeAnswered(
+            id=id,
+            suite=suite,
+            at=self._clock.now(),
+            proposal=proposal,
+            case=case,
+            answer=answer,
+            message=step.control_id if step else "",
+            text=text,
+        )
+        way.told[id] = (proposal, case)
+        metrics.ANSWERS.labels(suite, str(answer)).inc()
+        return Output(SUITE_EVENTS, suite, suite, event, id, cause=derived_id("decision", proposal), at=event.at)
+
+    def _tell(self, book: SuiteBook, way: _Way) -> Iterator[Output]:
+        """Each change's status, when it is another than was said last."""
+        day = book.day
+        metrics.PENDING.labels(day.suite).set(len(day.pending))
+        sent = frozenset(way.told.values()) | ({(way.sending.proposal, way.sending.case)} if way.sending else set())
+        at = day.now or self._clock.now()
+        latest: dict[str, WritebackStatus] = {}
+        for status in statuses(day, book.offset, at, sent, self._texts[day.suite], self._courier is not None):
+            held = latest.get(status.case)
+            if held is None or _decided(day, status) >= _decided(day, held):
+                latest[status.case] = status
+        for case, status in latest.items():
+            news = (status.proposal, status.status, status.order, status.of, status.text)
+            if way.published.get(case) == news:
+                continue
+            way.published[case] = news
+            id = derived_id(WRITEBACK_STATUS, day.suite, case, str(book.offset), digest(status))
+            yield Output(WRITEBACK_STATUS, f"{day.suite}/{case}", day.suite, status, id, at=at)
+
+
+def _decided(day: SuiteDay, status: WritebackStatus) -> datetime:
+    return day.decisions[status.proposal].decided.at
+
+
+TOPICS = (SUITE_EVENTS, CASE_IDENTITY)

@@ -1,0 +1,12 @@
+"""Every metric of write-back."""
+
+from orloop_common.runtime.metrics import counter, gauge, histogram
+
+EXCHANGES = counter("orloop_writeback_exchanges_total", "Changes sent to the hospital, by how that ended.", ["outcome"])
+RETRIES = counter("orloop_writeback_retries_total", "Tries that the hospital did not answer.")
+EXCHANGE_SECONDS = histogram(
+    "orloop_writeback_exchange_seconds", "Seconds from the first try of a change to its acknowledgement."
+)
+ANSWERS = counter("orloop_writeback_answers_total", "Answers written to the log, by kind.", ["suite", "answer"])
+PENDING = gauge("orloop_writeback_pending_changes", "Approved changes that the hospital has not echoed.", ["suite"])
+ENABLED = gauge("orloop_writeback_enabled", "1 when approved changes are sent to the hospital.")

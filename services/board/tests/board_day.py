@@ -552,3 +552,19 @@ def refused() -> Heard:
         text="Room 8 is reserved",
     )
     return replace(now, day=day, writeback=Map({("f3a91c", second.case): status}))
+
+
+class Stage:
+    """A source that shows whatever a test puts on it."""
+
+    def __init__(self, now: Heard | None = None) -> None:
+        self.live = True
+        self.suites = (LAYOUT,)
+        self.now = now or heard()
+        self.beat = LIVE
+
+    def heard(self, suite: str) -> Heard:
+        return self.now
+
+    def pulse(self, suite: str) -> Pulse:
+        return self.beat

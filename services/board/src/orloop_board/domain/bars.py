@@ -35,6 +35,15 @@ def leaves(case: str, alternatives: Sequence[Alternative]) -> tuple[int, ...]:
     return tuple(n for n, a in enumerate(alternatives, start=1) if any(c.case == case for c in a.changes))
 
 
+def shifts(case: str, room: str, alternatives: Sequence[Alternative]) -> tuple[int, ...]:
+    """The alternatives that move the case within its room."""
+    return tuple(
+        n
+        for n, a in enumerate(alternatives, start=1)
+        if any(c.case == case and c.target.room == room for c in a.changes)
+    )
+
+
 def stay_bar(
     day: SuiteDay, stay: Stay, scale: Scale, zone: ZoneInfo, now: datetime, alternatives: Sequence[Alternative]
 ) -> Bar:
@@ -62,6 +71,7 @@ def stay_bar(
         p80_x=scale.x(stay.p80) if stay.p80 and tail_end else None,
         tail_width=scale.width(stay.end, tail_end) if tail_end else 0.0,
         leaves=leaves(stay.case, alternatives) if stay.status == "expected" else (),
+        shifts=shifts(stay.case, stay.room, alternatives) if stay.status == "expected" else (),
     )
 
 

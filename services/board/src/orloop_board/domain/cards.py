@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from orloop_common.domain.events import RosterChanged, RosterEntry
+from orloop_common.domain.events import BedsChanged, RosterChanged, RosterEntry
 from orloop_common.domain.reading import entered, left, todays_cases
 from orloop_common.domain.site import RoomLayout
 from orloop_common.domain.suite_day import SuiteDay
@@ -21,6 +21,7 @@ from .wording import URGENCY_WORDS, clock, count, minutes, title
 
 BREAK_IN_UNTIL = time(16, 0)  # GLOSSARY: bim_gap
 STEP = timedelta(minutes=10)
+NEWS = timedelta(minutes=60)
 WORTH_IT = timedelta(minutes=30)  # a shorter free time helps no emergency
 _ORDER = {Urgency.IMMEDIATE: 0, Urgency.URGENT: 1, Urgency.EXPEDITED: 2, Urgency.ELECTIVE: 3}
 
@@ -53,15 +54,23 @@ def recovery_of(day: SuiteDay, now: datetime, zone: ZoneInfo, scale: Scale, stay
     curve = tuple(Point(x=round(100 * n / span, 2), y=round(100 - 100 * c / top, 2)) for n, c in enumerate(counts))
     of = f" of {capacity}" if capacity is not None else ""
     others = [f"{title(u)} {b.occupied} of {b.capacity}" for u, b in sorted(day.beds.items()) if u is not BedUnit.PACU]
-    told = [f"reported at {clock(reported.at, zone)}: {reported.occupied} in use"] if reported else []
+    told = [_reported(reported, now, zone)] if reported else []
     return Recovery(
-        headline=f"{peak}{of} at {clock(at, zone)}" if at else f"0{of} expected",
+        headline=f"{peak}{of} at {clock(at, zone)}" if at else f"0{of}",
+        now=str(counts[0]) if counts and at != now else "",
         detail=" · ".join([*told, *others]),
         beds=count(capacity, "bed") if capacity is not None else "number of beds not reported",
         curve=curve if inside else (),
         limit_y=round(100 - 100 * capacity / top, 2) if capacity else None,
         over=capacity is not None and peak > capacity,
     )
+
+
+def _reported(beds: BedsChanged, now: datetime, zone: ZoneInfo) -> str:
+    """What was said of the beds; how many are in use is said only while it is news."""
+    if now - beds.at > NEWS:
+        return f"beds as reported at {clock(beds.at, zone)}"
+    return f"{beds.occupied} in use, reported at {clock(beds.at, zone)}"
 
 
 def _in_recovery(stay: Stay, now: datetime) -> tuple[datetime, datetime] | None:
@@ -128,7 +137,7 @@ def emergency_of(
             later.append((running.end, room.id, "when its running case is over"))
         elif state is RoomState.IDLE:
             until = upcoming.start if upcoming else closes
-            what = f"free until {clock(until, zone)}" if upcoming else "nothing more planned there"
+            what = f"free until {clock(until, zone)}" if upcoming else "nothing planned"
             if until - now >= WORTH_IT:
                 free.append((until - now, room.id, what))
     headline = detail = ""
@@ -172,7 +181,9 @@ def _team(day: SuiteDay, now: datetime, zone: ZoneInfo, roster: RosterChanged) -
         return None
     here = _present(day, entries, roster.role, now)
     on_shift = sum(1 for e in entries if e.shift_start <= now < e.shift_end)
-    changes = sorted({t for e in entries for t in (e.shift_start, e.shift_end) if t > now})
+    short = (t for s in day.shortages.values() if s.role == roster.role for t in (s.start, s.end))
+    shifts = (t for e in entries for t in (e.shift_start, e.shift_end))
+    changes = sorted({t for t in (*shifts, *short) if t > now})
     coming = next(((t, n) for t in changes if (n := _present(day, entries, roster.role, t)) != here), None)
     text = roster.role.replace("_", " ")
     if coming:

@@ -77,7 +77,8 @@ class Bar:
     """One stay on the timeline.
 
     `kind` is done, running, expected, arriving or pending; `tone` is plain, overrun or add_on. `leaves`
-    are the alternatives (1, 2, 3) that take the case away from here, `arrives` those that bring it.
+    are the alternatives (1, 2, 3) that take the case away from here, `shifts` those of them that keep it
+    in the room, `arrives` those that bring it.
     """
 
     case: str
@@ -95,6 +96,7 @@ class Bar:
     p80_x: float | None = None
     tail_width: float = 0.0
     leaves: tuple[int, ...] = ()
+    shifts: tuple[int, ...] = ()
     arrives: tuple[int, ...] = ()
 
 
@@ -224,6 +226,7 @@ class Recovery:
     """Recovery beds: what was reported, and what the forecasts' medians add up to."""
 
     headline: str
+    now: str
     detail: str
     beds: str
     curve: tuple[Point, ...] = ()

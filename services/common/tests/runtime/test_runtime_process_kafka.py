@@ -44,7 +44,7 @@ class Service:
 
     def end(self, how: int = signal.SIGKILL) -> int:
         assert self.process is not None
-        self.process.send_signal(how)
+        self.process.send_signal(how)  # does nothing to one that has ended
         code = self.process.wait(20)
         if self.process.stdin is not None:
             self.process.stdin.close()
@@ -101,7 +101,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 
     yield build
     for service in made:
-        if service.process is not None and service.process.poll() is None:
+        if service.process is not None:
             service.end()
 
 
@@ -230,6 +230,17 @@ def test_a_port_in_use_ends_the_process_with_one_clear_line(
     assert done.returncode == 2
     assert done.stderr.startswith(f"ORLOOP_HEALTH_PORT: Expected to listen on 127.0.0.1:{port}")
     assert "Traceback" not in done.stderr
+
+
+def test_a_directory_that_cannot_be_written_ends_the_process_with_one_clear_line(
+    bench: KafkaBench, make: Callable[..., Service], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    service = make(bench, "in", "out").start(ORLOOP_DATA=str(tmp_path / "file" / "data"))
+    assert service.process is not None
+    assert service.process.wait(20) == 2
+    assert service.log.read_text().startswith("ORLOOP_DATA: Expected a directory to write to, got")
+    service.log.write_text("")
 
 
 def test_an_answer_carries_the_service_and_the_cause(bench: KafkaBench, make: Callable[..., Service]) -> None:

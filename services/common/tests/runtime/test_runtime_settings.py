@@ -75,6 +75,21 @@ def test_every_problem_is_one_line_with_the_variables_name(
     assert all("Expected" in line and ", got " in line and "Maybe" in line for line in lines), lines
 
 
+@pytest.mark.parametrize("address", ["", "localhost", "host:", ":9092", "nohost:x:y", "a:1,b"])
+def test_an_address_that_no_client_could_reach_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    monkeypatch.setenv("ORLOOP_KAFKA", address)
+    (line,) = refused(capsys)
+    assert line.startswith("ORLOOP_KAFKA: Expected host:port")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9092", "a.b:1, c:2", "[::1]:9092"])
+def test_addresses_of_brokers_are_accepted(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("ORLOOP_KAFKA", address)
+    assert load(Trial).kafka == address
+
+
 def test_a_missing_variable_with_a_near_name_is_guessed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,8 +21,8 @@ _log = get_logger("kafka")
 class _Reach:
     """Says once that the broker went away, and once that it is back."""
 
-    def __init__(self, client: str) -> None:
-        self._client = client
+    def __init__(self, client: str, kafka: str) -> None:
+        self._client, self._kafka = client, kafka
         self._away = False
         self.fatal: str | None = None
 
@@ -38,7 +38,7 @@ class _Reach:
         if not self._away:
             self._away = True
             BROKER_AWAY.set(1)
-            _log.warning("broker_away", client=self._client, hint="waiting; nothing is lost")
+            _log.warning("broker_away", client=self._client, kafka=self._kafka, hint="waiting; nothing is lost")
 
     def back(self) -> None:
         if self._away:
@@ -52,7 +52,7 @@ class KafkaLog:
 
     def __init__(self, bootstrap: str, instance: str, settings: LoopSettings) -> None:
         self._settings = settings
-        self._reach = _Reach("reader")
+        self._reach = _Reach("reader", bootstrap)
         self._consumer: Consumer = kafka.consumer(bootstrap, instance, settings.group, instance, self._reach.on_error)
         self._listener: Listener | None = None
         self._positions: dict[Partition, int] = {}
@@ -231,7 +231,7 @@ class KafkaSender:
     """An idempotent producer with its own polling thread, so that acknowledgements arrive at once."""
 
     def __init__(self, bootstrap: str, client_id: str, **more: Any) -> None:
-        self._reach = _Reach("writer")
+        self._reach = _Reach("writer", bootstrap)
         self._producer = kafka.producer(bootstrap, client_id, self._reach.on_error, **more)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="kafka-sender", daemon=True)

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
 
 from .clock import Clock, open_clock
@@ -102,7 +103,7 @@ def run_service(
         if settings.parent_pipe:
             _stop_with_parent(stop)
         _end_after_grace(stop)
-        settings.data.mkdir(parents=True, exist_ok=True)
+        _make_writable(settings.data)
         with contextlib.ExitStack() as stack:
             runtime = _build(settings, clock, stop, broker)
             stack.callback(runtime.outbox.close)
@@ -150,6 +151,20 @@ def _build(settings: S, clock: Clock, stop: threading.Event, broker: bool) -> Ru
     health = HealthServer(settings.service, settings.instance, settings.health_port, loop)
     outbox = Outbox(_sender(settings, broker), codec, clock, settings.service)
     return Runtime(settings, clock, outbox, health, loop, codec, stop)
+
+
+def _make_writable(data: Path) -> None:
+    """The directory of this service, or the reason why it cannot write there."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        probe = data / ".writable"
+        probe.write_bytes(b"1")
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError(
+            f"ORLOOP_DATA: Expected a directory to write to, got {data}: {error.strerror}.\n"
+            "Maybe the disk is full (df -h), or the directory belongs to someone else."
+        ) from None
 
 
 def fail(error: BaseException) -> NoReturn:

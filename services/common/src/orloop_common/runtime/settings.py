@@ -40,6 +40,17 @@ class CommonSettings(BaseSettings):
         """Let a comma list be a tuple."""
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("kafka")
+    @classmethod
+    def kafka_is_reachable_in_principle(cls, value: str) -> str:
+        """Catch an address that no client could ever reach."""
+        for address in value.split(","):
+            host, _, port = address.strip().rpartition(":")
+            bare = ":" in host and not host.startswith("[")  # an IPv6 address needs its brackets
+            if not host or bare or not port.isdigit():
+                raise ValueError(f"Expected host:port (several after commas), got {value!r}\nMaybe 127.0.0.1:9092.")
+        return value
+
     @field_validator("site")
     @classmethod
     def site_exists(cls, value: Path) -> Path:

@@ -4,6 +4,8 @@ Settings as measured in docs: at least once, a static member, RocksDB, no web se
 """
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,6 +74,7 @@ class FeaturesWorker:
     def __init__(self, runtime: Runtime[Settings], follower: Follower, watch: LogReader, replication: int) -> None:
         self._runtime, self._follower, self._watch = runtime, follower, watch
         self._lock = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="follower")
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self.app = build_app(runtime, follower.partitions, replication)
@@ -105,12 +108,16 @@ class FeaturesWorker:
         async with self._lock:
             if message.partition not in self._follower.places:
                 await self._open(message.partition)
-            snapshot = await asyncio.to_thread(self._follower.take, _raw(message))
+            snapshot = await self._work(self._follower.take, _raw(message))
         if snapshot is not None:
             self._table[str(message.partition)] = snapshot
 
     async def _open(self, partition: int) -> None:
-        await asyncio.to_thread(self._follower.open, partition, self._table.get(str(partition)))
+        await self._work(self._follower.open, partition, self._table.get(str(partition)))
+
+    async def _work(self, what: Callable[..., Any], *arguments: Any) -> Any:
+        """Blocking work, one piece at a time even where Faust cancels who waits for it."""
+        return await self._loop.run_in_executor(self._thread, what, *arguments)
 
     async def _keep(self) -> None:
         """Beside the stream: take on and let go of partitions, answer health, stop."""

@@ -1,0 +1,1 @@
+"""LightGBM, the bundle on disk, gRPC."""

@@ -139,7 +139,7 @@ def test_a_refusal_is_answered_with_ae_and_its_reason(ward: Start) -> None:
     here.clock.seconds = seconds("09:15")
     answer = hear(here, "A000", "OR8", "12:00")
     assert answered(answer) == ("AE", "W1")
-    assert b"No appointment A000 is known here" in answer
+    assert b"This appointment is not known here" in answer
     assert answered(hear(here, third_of_room_3(here), "OR3", "12:00", "W2")) == ("AE", "W2")
 
 

@@ -89,7 +89,13 @@ def test_nobody_enters_a_room_that_is_down_and_the_charge_nurse_says_so(hospital
     entered = times(said, "WHEELS_IN")
     here = [entered[c.id] for c in day.day.cases if c.first.room == "3"]
     assert len(here) >= 3
-    assert not [moment for moment in here if down.body["at"] <= moment < back.body["at"]]
+    prepared = [
+        int(s.observations[0].value)
+        for s in said
+        if isinstance(s, HospitalMessage) and s.booking.room == "3" and s.observations
+        if s.observations[0].code in ("ROOM_SETUP", "PATIENT_IN_PREOP")
+    ]
+    assert not [moment for moment in here + prepared if down.body["at"] <= moment < back.body["at"]]
 
 
 def test_a_patient_in_the_room_when_it_fails_is_operated_to_the_end(site: Site, hospital: Build) -> None:
@@ -108,6 +114,17 @@ def test_a_patient_in_the_room_when_it_fails_is_operated_to_the_end(site: Site, 
     assert times(said, "WHEELS_OUT")[case] == plain
     later = first_in(quiet, "4", 1)
     assert not seconds("10:00") <= times(said, "WHEELS_IN")[later] < seconds("12:00")
+
+
+def test_a_room_that_fails_while_it_is_prepared_takes_nobody(hospital: Build) -> None:
+    down = {"room": "4", "at": "07:25", "cause": "power", "expected_until": "08:30", "restored": "08:30"}
+    day = hospital(msgspec.convert({"name": "early", "light_rooms": ["8"], "rooms_down": [down]}, Scenario))
+    said = day.advance(END)
+    case = first_in(day, "4")
+    prepared = [s for s in said if isinstance(s, HospitalMessage) and s.case.id == case and s.observations]
+    setups = [int(s.observations[0].value) for s in prepared if s.observations[0].code == "ROOM_SETUP"]
+    assert setups[0] < seconds("07:25") < seconds("08:30") <= setups[1]
+    assert times(said, "WHEELS_IN")[case] > setups[1]
 
 
 def test_a_moved_case_takes_its_true_length_along_and_is_echoed_with_the_next_version(hospital: Build) -> None:
@@ -153,17 +170,40 @@ def test_the_feed_tells_the_old_place_until_the_echo(hospital: Build) -> None:
         assert all(len(found) == 1 for found in places.values())
 
 
+def test_a_slow_echo_is_told_at_the_latest_when_the_patient_enters_the_room(hospital: Build, site: Site) -> None:
+    slow = Writeback(echo_seconds=(3600, 3600))
+    day = hospital(msgspec.structs.replace(load_scenario("quiet", site.suites[0]), writeback=slow))
+    case = first_in(day, "6", 2)
+    day.advance(seconds("08:00"))
+    assert ask(day, change(case, "8", "07:55"))[0]
+    said = [s for s in day.advance(END) if isinstance(s, HospitalMessage) and s.case.id == case]
+    (echo,) = [s for s in said if s.trigger == "S13"]
+    entered = times(list(said), "WHEELS_IN")[case]
+    assert echo.at == entered < seconds("09:00")
+    assert [s.booking.room for s in said if any(o.code == "WHEELS_IN" for o in s.observations)] == ["8"]
+
+
+def test_a_surgeon_operates_on_one_patient_at_a_time(hospital: Build) -> None:
+    day = hospital("quiet")
+    first, second = (first_in(day, "6", place) for place in (0, 1))
+    assert len({c.surgeon for c in day.day.cases if c.id in (first, second)}) == 1
+    said = day.advance(seconds("07:05"))
+    assert ask(day, change(second, "8", "07:45"))[0]
+    said += day.advance(END)
+    assert times(said, "WHEELS_IN")[second] >= times(said, "CLOSING")[first]
+
+
 def test_a_change_is_refused_with_words(hospital: Build) -> None:
     day = hospital()
     case = first_in(day, "4", 2)
-    assert ask(day, change(case, "8", "12:00")) == (False, f"No appointment {case} is known here")
+    assert ask(day, change(case, "8", "12:00")) == (False, "This appointment is not known here")
     day.advance(seconds("12:00"))
     inside = first_in(day, "5", 1)
     assert "already in the room" in ask(day, change(inside, "8", "13:00"))[1]
     assert "out of use" in ask(day, change(case, "3", "13:00"))[1]
-    assert "No room 99" in ask(day, change(case, "99", "13:00"))[1]
+    assert "This room is not known" in ask(day, change(case, "99", "13:00"))[1]
     assert "has passed" in ask(day, change(case, "8", "11:00"))[1]
-    assert "No appointment X" in ask(day, change("X", "8", "13:00"))[1]
+    assert "not known here" in ask(day, change("X", "8", "13:00"))[1]
     cancelled = max((c for c in day.day.cases if c.first.room == "1"), key=lambda c: c.first.start).id
     assert "cancelled" in ask(day, change(cancelled, "8", "13:00"))[1]
 

@@ -22,7 +22,7 @@ def test_the_shipped_scenarios_fit_their_schema(site: Site, name: str) -> None:
         ("name: x\nstarts: '17:00'\nends: '07:00'", "to end after"),
         ("name: x\nadd_ons: [{at: '09:40', service: general, procedure: '9-999', room: '4'}]", "Expected a procedure"),
         ("name: x\nadd_ons: [{at: '09:40', service: dental, procedure: '9-999', room: '4'}]", "known service"),
-        ("name: x\nrooms_down: [{room: '3', at: '09:10', cause: c, expected_until: '15:00', restored: '09:00'}]", "to be"),
+        ("name: x\nrooms_down: [{room: '3', at: '09:10', cause: c, expected_until: '15:00', restored: '09:00'}]", "be"),
         ("name: [", "Maybe quote times"),
     ],
 )  # fmt: skip

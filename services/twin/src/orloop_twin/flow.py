@@ -172,7 +172,7 @@ class Twin:
         self.journal.receive(Received(now, change.message, answer.decode(), change, decision))
         self.hospital.apply(change, decision)
         metrics.CHANGES.labels(code).inc()
-        _log.info("change_answered", control=change.message, case=change.case, answer=code, reason=decision.text)
+        _log.info("change_answered", control=change.message, answer=code, reason=decision.text)
         return answer
 
     def _remember(self, control: str, answer: bytes) -> bytes:

@@ -10,20 +10,20 @@ from .suite import CaseOfDay, RoomOfDay
 
 
 def objection(change: ChangeRequest, now: int, cases: Mapping[str, CaseOfDay], rooms: Mapping[str, RoomOfDay]) -> str:
-    """Why the change cannot be, in words; empty if it can."""
+    """Why the change cannot be, in words that name nobody and no id; empty if it can."""
     case, room = cases.get(change.case), rooms.get(change.room)
     if case is None or case.stage == "expected":
-        return f"No appointment {change.case} is known here"
+        return "This appointment is not known here"
     if case.gone:
-        return f"Appointment {change.case} is cancelled"
+        return "This appointment is cancelled"
     if not case.waiting:
-        return f"The patient of appointment {change.case} is already in the room"
+        return "The patient is already in the room"
     if room is None:
-        return f"No room {change.room} is known here"
+        return "This room is not known here"
     if room.down:
-        return f"Room {change.room} is out of use"
+        return "This room is out of use"
     if change.start < now - 10 * MINUTE:
-        return f"The start asked for appointment {change.case} has passed"
+        return "The start that is asked for has passed"
     return ""
 
 

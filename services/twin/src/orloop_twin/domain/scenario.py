@@ -11,6 +11,7 @@ from .procedures import procedure
 Moment = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$")]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Minutes = Annotated[int, Meta(ge=0, le=600)]
+Seconds = Annotated[int, Meta(ge=0, le=7200)]
 
 
 class Bookings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,7 +38,7 @@ class RoomDown(Struct, frozen=True, forbid_unknown_fields=True):
     expected_until: Moment
     restored: Moment | None = None
     jitter_minutes: Minutes = 0
-    report_seconds: Minutes = 20
+    report_seconds: Seconds = 20
 
 
 class AddOn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,8 +75,8 @@ class Withdrawal(Struct, frozen=True, forbid_unknown_fields=True):
 class Writeback(Struct, frozen=True, forbid_unknown_fields=True):
     """How the hospital answers changes: by number (first is 1) or by rate; echoes come later."""
 
-    echo_seconds: tuple[Minutes, Minutes] = (20, 90)
-    slow_seconds: tuple[Minutes, Minutes] = (60, 180)
+    echo_seconds: tuple[Seconds, Seconds] = (20, 90)
+    slow_seconds: tuple[Seconds, Seconds] = (60, 180)
     slow_rate: Share = 0.0
     refuse: tuple[int, ...] = ()
     refuse_rate: Share = 0.0

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,18 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from orloop_common.domain.records import CaseRecord
 from orloop_common.domain.site import Site
-from orloop_common.messages import decode
+from orloop_common.messages import HL7_RAW, decode
 from orloop_common.messages.sitefile import parse_site
 from orloop_common.runtime.auth import Role, Tokens
 from orloop_common.runtime.clock import SystemClock
 from orloop_common.runtime.crypto import generate_key
+from orloop_common.runtime.mllp import FaultKind, Frame
+from orloop_common.testing import ManualClock
+from orloop_ingest.domain.pseudonyms import Pseudonyms
+from orloop_ingest.ledger import Ledger
+from orloop_ingest.reception import Received, Reception
 
 SITE = """
 site: test
@@ -307,3 +314,37 @@ def corpora() -> list[dict[str, Any]]:
     if not files:
         pytest.skip("no HL7 corpora: put the shared data beside the checkout, or name it in ORLOOP_SHARED")
     return [json.loads(line) for path in files for line in path.read_text().splitlines()]
+
+
+@dataclass
+class Desk:
+    """The reception without broker or socket: what is told is folded at once, as after the broker's word."""
+
+    site: Site
+    clock: ManualClock
+    ledger: Ledger
+    reception: Reception
+    raws: list[Any] = field(default_factory=list)
+
+    def tell(self, body: bytes, *faults: FaultKind) -> Received:
+        received = self.reception.receive(Frame(body, faults))
+        for event in received.events:
+            self.ledger.fold(event)
+        if received.case is not None and received.identity is not None:
+            self.ledger.fold_identity(received.case, received.identity)
+        self.reception.settled(received)
+        self.raws += [output.message for output in received.first if output.topic == HL7_RAW]
+        return received
+
+    def case(self, sender_case: str = "A100") -> CaseRecord:
+        return self.ledger.day("main").cases[PSEUDONYMS.case_uid("TWIN", sender_case)]
+
+
+PSEUDONYMS = Pseudonyms(b"s" * 32)
+
+
+@pytest.fixture
+def desk(site: Site) -> Desk:
+    """Noon of 2 March 2026; `desk.tell(siu())` reads a message and folds what it says."""
+    clock, ledger = ManualClock(datetime(2026, 3, 2, 12, tzinfo=UTC)), Ledger(site, ["main"])
+    return Desk(site, clock, ledger, Reception(site, ledger, PSEUDONYMS, lambda body: b"sealed", clock))

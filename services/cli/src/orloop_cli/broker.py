@@ -168,29 +168,24 @@ class Broker:
         return self
 
     def warm_up(self, timeout: float = 30) -> None:
-        """Make the broker's internal topics now, so that the first service does not wait for them."""
-        from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+        """Make the topic of consumer offsets now, so that the first service does not wait for it.
 
-        common = {"bootstrap.servers": self.bootstrap, "log_level": 0}
-        producer = Producer(
-            {
-                **common,
-                "transactional.id": "orloop.warm-up",
-                "message.timeout.ms": 10000,
-                "transaction.timeout.ms": 10000,
-            }
-        )
-        producer.init_transactions(timeout)
+        The mesh uses no transactions, so their topic is not made.
+        """
+        from confluent_kafka import Consumer, KafkaException, TopicPartition
+
         # A consumer's question, not the admin client's: that one (2.16) crashes in C while the
         # coordinator still loads.
-        consumer = Consumer({**common, "group.id": "orloop.warm-up"})
+        settings = {"bootstrap.servers": self.bootstrap, "group.id": "orloop.warm-up", "log_level": 0}
+        consumer = Consumer(settings)
         deadline = time.monotonic() + timeout
         while True:
             try:
-                consumer.committed([TopicPartition("__transaction_state", 0)], timeout=2)
+                consumer.committed([TopicPartition("orloop.warm-up", 0)], timeout=2)
                 break
             except KafkaException:
                 self._check_alive(deadline, timeout)
+                time.sleep(0.02)
         consumer.close()
 
     def kill(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -124,6 +126,29 @@ class Broker:
         self._wait(1)
         kafka = self.kafka = self.kafka or installed_kafka()
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        with self._held() as lock:
+            self._start(kafka, lock)
+        return self
+
+    @contextlib.contextmanager
+    def _held(self, timeout: float = 5) -> Iterator[int]:
+        """Lock the directory and yield the lock, for the guard to keep until the broker is gone."""
+        deadline = time.monotonic() + timeout
+        with (self.data_dir / ".lock").open("w") as handle:
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise LauncherError(
+                            f"Expected {self.data_dir} to be free, got a lock that another broker holds.",
+                            "another launcher plays this run: stop it first.",
+                        ) from None
+                time.sleep(0.05)
+            yield handle.fileno()
+
+    def _start(self, kafka: Kafka, lock: int) -> None:
         self._choose_ports()
         properties = self._write_properties()
         if not (self.data_dir / "kafka" / "meta.properties").exists():
@@ -137,8 +162,8 @@ class Broker:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches the launcher alone, which stops the broker last
+            pass_fds=[lock],
         )
-        return self
 
     def answers(self, timeout: float = 0.5) -> bool:
         """Say whether the broker answers a client's question now."""
@@ -191,7 +216,8 @@ class Broker:
     def kill(self) -> None:
         """SIGKILL the Java process and wait until it is gone."""
         if self.running:
-            os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
             self._wait(10)
 
     def ask_to_stop(self) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from orloop_common.domain import events as e
+from orloop_common.domain.site import Site
 from orloop_common.domain.vocabulary import Milestone
 from orloop_common.messages.sitefile import parse_site
-from orloop_common.domain.site import Site
 
 SEVEN = datetime(2026, 3, 2, 7, tzinfo=UTC)
 SITE = """

@@ -59,7 +59,15 @@ class Worker:
             "ORLOOP_SNAPSHOT_EVERY": str(self.every),
             "ORLOOP_PARENT_PIPE": "1",
         }
-        command = [sys.executable, "-X", "faulthandler", "-W", "error::DeprecationWarning:orloop_features", "-m", "orloop_features"]
+        command = [
+            sys.executable,
+            "-X",
+            "faulthandler",
+            "-W",
+            "error::DeprecationWarning:orloop_features",
+            "-m",
+            "orloop_features",
+        ]
         log = (self.data.parent / f"{self.instance}.log").open("ab")
         with log:
             self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=log)
@@ -150,7 +158,7 @@ def stage(own_broker: Broker, site: Site, site_file: Path, tmp_path: Path) -> It
 
         def build(partitions: int = 1) -> Stage:
             compact = {"cleanup.policy": "compact"}
-            names = {SUITE_EVENTS: {"message.timestamp.type": "LogAppendTime"}} | {t: compact for t in DERIVED}
+            names = {SUITE_EVENTS: {"message.timestamp.type": "LogAppendTime"}} | dict.fromkeys(DERIVED, compact)
             create_topics(own_broker.bootstrap, names, partitions)
             bench = KafkaBench(own_broker.bootstrap, lambda *_, **__: "")
             stack.callback(bench.close)

@@ -4,6 +4,7 @@ Settings as measured in docs: at least once, a static member, RocksDB, no web se
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -88,6 +89,8 @@ class FeaturesWorker:
 
     def run(self) -> None:
         """Work until asked to stop; anything else that ends the worker is fatal."""
+        for noisy in ("faust", "mode", "aiokafka"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
         worker = Worker(self.app, loop=self._loop, loglevel="warning", quiet=True, redirect_stdouts=False)
         worker.spinner = None
         try:

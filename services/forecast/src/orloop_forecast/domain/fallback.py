@@ -60,8 +60,8 @@ def _lognormal(median: float, spread: float, level: float) -> float:
 
 def _left(median: float, spread: float, passed: float, level: float) -> float:
     """Quantile of D - passed given D > passed, D lognormal."""
-    if passed <= 0:
-        return _lognormal(median, spread, level)
+    if passed < 1.0:
+        return max(0.0, _lognormal(median, spread, level) - passed)
     here = min(math.log(passed / median) / spread, _FARTHEST)
     survived = 1.0 - _STANDARD.cdf(here)
     there = _STANDARD.inv_cdf(1.0 - (1.0 - level) * survived)

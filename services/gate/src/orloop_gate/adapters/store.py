@@ -126,7 +126,7 @@ class ProjectionStore:
     def _insert(self, connection: sa.Connection, table: str, values: dict[str, Any]) -> int:
         insert = postgresql.insert if self._postgres else sqlite.insert
         statement: Any = insert(METADATA.tables[table]).values(values).on_conflict_do_nothing()
-        return int(connection.execute(statement).rowcount)
+        return int(connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:

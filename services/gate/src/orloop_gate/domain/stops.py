@@ -39,7 +39,8 @@ def silent_feed(sight: Sight) -> StopCondition | None:
 
 def downstream_congestion(sight: Sight) -> StopCondition | None:
     """Approved changes pile up on their way into the hospital's system."""
-    waiting = list(sight.day.pending.values())
+    today = sight.day.calendar.day(sight.now)
+    waiting = [p for p in sight.day.pending.values() if sight.day.calendar.day(p.decided) == today]
     late = [p for p in waiting if sight.now - p.decided > sight.limits.answer_within]
     if late:
         since = min(p.decided for p in late)

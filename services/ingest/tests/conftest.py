@@ -238,6 +238,9 @@ class Ingest:
         """Payloads about this suite on a topic, in order."""
         return [message for _, message in self.keyed(topic)]
 
+    def read(self, topic: str) -> Iterator[tuple[dict[str, str], str, bytes]]:
+        return read_topic(self.bootstrap, topic)
+
     def keyed(self, topic: str) -> list[tuple[str, Any]]:
         found = []
         for headers, key, value in read_topic(self.bootstrap, topic):

@@ -59,7 +59,10 @@ class IngestFlow:
 
     def state(self) -> dict[str, Any]:
         days = {suite: self._ledger.day(suite) for suite in self._ledger.suites}
-        return {suite: {"digest": digest(day), "now": day.now} for suite, day in days.items()}
+        return {
+            suite: {"digest": digest(day), "now": day.now.isoformat() if day.now else None}
+            for suite, day in days.items()
+        }
 
     def hear(self, source: str) -> None:
         """A frame of this source arrived; called from the doors' thread."""

@@ -50,7 +50,6 @@ class Received:
     identity: SenderIdentity | None = None
     problem: Quarantined | None = None
     answers: tuple[bytes, ...] = ()
-    close: bool = False
 
 
 class Reception:
@@ -95,7 +94,7 @@ class Reception:
         header = replace(header, fault=h.Fault("207", "MSH", problem.reason.sentence))
         raw = self._raw(fault.data, header, id, received, problem)
         answers = h.answers(header, received, id) if long and header.control_id else ()
-        return Received(id, self._label(header), "refused", (raw,), problem=problem, answers=answers, close=long)
+        return Received(id, self._label(header), "refused", (raw,), problem=problem, answers=answers)
 
     def settled(self, done: Received) -> None:
         """All of it is durable: remember the answer, count it."""

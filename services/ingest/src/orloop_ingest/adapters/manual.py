@@ -1,6 +1,5 @@
 """The manual door: what people report, by HTTP with a signed token; 202 once the broker has it."""
 
-import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -231,7 +230,7 @@ async def serve(app: FastAPI, listener: socket.socket) -> None:
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     _log.info("manual_door_listening", port=listener.getsockname()[1])
-    await asyncio.shield(asyncio.ensure_future(server.serve(sockets=[listener])))
+    await server.serve(sockets=[listener])
 
 
 def _refused(status: int, error: str, hint: str) -> HTTPException:

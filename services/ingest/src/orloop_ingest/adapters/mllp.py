@@ -9,11 +9,12 @@ from orloop_common.domain.derived import DeadLetter
 from orloop_common.domain.digest import derived_id
 from orloop_common.messages import HL7_RAW
 from orloop_common.runtime.clock import Clock
-from orloop_common.runtime.errors import NotDurable
+from orloop_common.runtime.errors import FatalError, NotDurable
 from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.mllp import Fault, Frame, MllpDecoder, encode_frame
 from orloop_common.runtime.outbox import Delivered
 from orloop_common.runtime.records import Output
+from orloop_common.runtime.service import fail
 from orloop_ingest import metrics
 from orloop_ingest.reception import Received, Reception
 
@@ -57,6 +58,8 @@ class MllpDoor:
         metrics.CONNECTIONS.inc()
         try:
             await _Connection(self, reader, writer).run()
+        except* FatalError as group:
+            fail(group.exceptions[0])
         finally:
             metrics.CONNECTIONS.dec()
             writer.close()
@@ -70,15 +73,16 @@ class _Connection:
         self._decoder = MllpDecoder(limit=door.limit)
         self._raws: asyncio.Queue[_InFlight | None] = asyncio.Queue(_PIPELINE)
         self._events: asyncio.Queue[_InFlight | None] = asyncio.Queue(_PIPELINE)
-        self._broken = False
+        self._broken = False  # read no more
+        self._failed = False  # acknowledge no more
 
     async def run(self) -> None:
-        stages = [asyncio.create_task(stage()) for stage in (self._send_events, self._acknowledge)]
-        try:
+        """Until the sender closes, falls silent in a frame, or the broker does not confirm."""
+        async with asyncio.TaskGroup() as stages:
+            stages.create_task(self._send_events())
+            stages.create_task(self._acknowledge())
             await self._read()
-        finally:
             await self._raws.put(None)
-            await asyncio.gather(*stages)
 
     async def _read(self) -> None:
         silent = 0.0
@@ -110,8 +114,6 @@ class _Connection:
             reception = self._door.reception
             received = reception.receive(item) if isinstance(item, Frame) else reception.refuse(item)
             await self._raws.put(_InFlight(received, began, self._door.writer.write(received.first)))
-            if received.close:
-                self._broken = True
 
     async def _send_events(self) -> None:
         while (item := await self._raws.get()) is not None:
@@ -152,10 +154,6 @@ class _Connection:
             self._broken = True  # it is stored; the sender will ask again and get the same answer
             return
         metrics.ACK_SECONDS.observe(self._door.clock.monotonic() - item.began)
-        if item.received.close:
-            self._writer.close()
-
-    _failed = False
 
     def _give_up(self, item: _InFlight) -> None:
         """No acknowledgement from here on: close, so that the sender keeps its messages."""

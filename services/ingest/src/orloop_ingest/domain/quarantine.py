@@ -13,6 +13,7 @@ class Reason(StrEnum):
     UNKNOWN_TYPE = "unknown_type"
     WRONG_BODY = "wrong_body"
     UNREADABLE_CHARACTERS = "unreadable_characters"
+    FIELD_TOO_LONG = "field_too_long"
     NO_CASE_ID = "no_case_id"
     NO_START = "no_start"
     BAD_TIME = "bad_time"
@@ -42,6 +43,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.UNKNOWN_TYPE: "The profile does not read this message type.",
     Reason.WRONG_BODY: "The message does not hold the segments that its type needs, or holds them twice.",
     Reason.UNREADABLE_CHARACTERS: "The bytes do not fit the character set that MSH-18 names.",
+    Reason.FIELD_TOO_LONG: "A field is longer than any such field can be.",
     Reason.NO_CASE_ID: "None of the fields that may hold the case id is filled.",
     Reason.NO_START: "A case that is new here came without a start time.",
     Reason.BAD_TIME: "A time cannot be read, does not exist on that day's clock, or is not precise enough.",

@@ -15,6 +15,7 @@ from .quarantine import Quarantined, Reason
 from .times import offset_of, parse_time
 from .tokens import CLEARED, Message, Segment
 
+LONGEST_FIELD = 500
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,40}")
 
 
@@ -75,7 +76,10 @@ class Reading:
         """A component as text; a field that clears (two quotes) is empty here."""
         if self.clears(segment, number):
             return ""
-        return self.message.text(segment, number, component, sub).strip()
+        value = self.message.text(segment, number, component, sub).strip()
+        if len(value) > LONGEST_FIELD:
+            raise Quarantined(Reason.FIELD_TOO_LONG, f"field {number}")
+        return value
 
     def clears(self, segment: Segment | None, number: int) -> bool:
         return segment is not None and segment.raw(number) == CLEARED
@@ -125,9 +129,6 @@ class Reading:
     def identity(self) -> SenderIdentity:
         """What the message says of the sender's ids; what it leaves out is empty."""
         pid, sch = self.segment("PID"), self.segment("SCH")
-        name = pid.raw(5).decode("latin-1") if pid else ""
-        if pid and not pid.raw(5).isascii():
-            name = self.message.decode(pid.raw(5))
         return SenderIdentity(
             source=self.source,
             suite=self.suite,
@@ -140,7 +141,7 @@ class Reading:
                 id=self.text(pid, 3),
                 assigner=self.text(pid, 3, 4, 1),
                 type=self.text(pid, 3, 5),
-                name=name,
+                name=self.message.decode_escaped(pid.raw(5)[:LONGEST_FIELD]) if pid else "",
                 birth=self.text(pid, 7),
                 sex=self.text(pid, 8),
             ),

@@ -25,6 +25,8 @@ from .reading import Reading
 from .times import parse_length, parse_time
 from .tokens import Segment
 
+_RESOURCES = frozenset({b"AIS", b"AIL", b"AIP", b"AIG"})
+_MOST_RESOURCES = 600  # more would not fit one record of the log
 _DISAGREES = timedelta(minutes=1)
 _EPOCH_VERSIONS = 10**8  # a version from here on is a time, not a count
 
@@ -186,8 +188,11 @@ def _priority(r: Reading, tq1: Segment | None) -> dict[str, Any]:
 
 def _resources(r: Reading) -> dict[str, Any]:
     """A message with resource groups is a snapshot of all of them; without any, what was known stays."""
-    if not any(True for name in (b"AIS", b"AIL", b"AIP", b"AIG") for _ in r.message.all(name)):
+    count = sum(1 for s in r.message.segments if s.name in _RESOURCES)
+    if not count:
         return {}
+    if count > _MOST_RESOURCES:
+        raise Quarantined(Reason.WRONG_BODY, "AIS")
     rooms = {r.room(s, 3, 1, "AIL-3") for s in r.segments("AIL")} - {None}
     if len(rooms) > 1:
         raise Quarantined(Reason.WRONG_BODY, "AIL-3")
@@ -217,9 +222,12 @@ def _attributes(r: Reading) -> dict[str, Any]:
     """What OBX says of the case itself: ASA, anaesthesia, setup and clean-up, bed, windows."""
     told: dict[str, Any] = {}
     for obx in r.segments("OBX"):
-        code, value, clears = r.text(obx, 3).upper(), r.text(obx, 5), r.clears(obx, 5)
-        if code in p.ATTRIBUTES and (value or clears):
-            told |= _cleared(code) if clears else _attribute(r, code, value)
+        code = r.text(obx, 3).upper()
+        if code in p.ATTRIBUTES:
+            if r.clears(obx, 5):
+                told |= _cleared(code)
+            elif value := r.text(obx, 5):
+                told |= _attribute(r, code, value)
     return told
 
 

@@ -126,7 +126,10 @@ class Message:
         """
         if not value:
             return ""
-        plain = unescape(value, self.delimiters) if self.delimiters.escape in value else value
+        return self.decode_escaped(unescape(value, self.delimiters) if self.delimiters.escape in value else value)
+
+    def decode_escaped(self, plain: bytes) -> str:
+        """Bytes as text in the message's character set, delimiters and escapes as they stand."""
         if plain.isascii():
             return plain.decode("ascii")
         charset = self.charset()

@@ -28,6 +28,7 @@ class Procedure:
 
 _TOWER = (("LAPTOWER", "Laparoscopy tower"),)
 _CARM = (("CARM", "Mobile C-arm"),)
+_LAMINAR = (("LAMINAR", "Laminar air flow"),)
 _SCOPE = (("MICROSCOPE", "Operating microscope"),)
 
 
@@ -50,8 +51,8 @@ PROCEDURES: dict[str, tuple[Procedure, ...]] = {
         ("5-812", "Knee arthroscopy", 2.0, _SPINAL),
         ("5-794", "Ankle fixation", 1.5, {"equipment": _CARM}),
         ("5-814", "Shoulder arthroscopy", 1.5, {}),
-        ("5-820", "Hip replacement", 2.0, _SPINAL | {"setup": 20, "recovery": 90}),
-        ("5-822", "Knee replacement", 1.0, _SPINAL | {"setup": 20, "recovery": 90}),
+        ("5-820", "Hip replacement", 2.0, _SPINAL | {"setup": 20, "recovery": 90, "equipment": _LAMINAR}),
+        ("5-822", "Knee replacement", 1.0, _SPINAL | {"setup": 20, "recovery": 90, "equipment": _LAMINAR}),
     )),
     "general": _service("general", 75, 20, (
         ("5-530", "Inguinal hernia repair", 2.0, {}),

@@ -67,7 +67,7 @@ class Voice:
     def report(self, path: str, body: dict[str, Any]) -> None:
         """Enter it at the manual door."""
         now = int(self._env.now)
-        self._said.append(ManualReport(message_id("MD", *self._name(), path, now), now, path, body))
+        self._said.append(ManualReport(message_id("R", *self._name(), path, now), now, path, body))
 
     def _name(self) -> tuple[object, ...]:
         return self._day.date, self._day.seed, self._scenario.name

@@ -1,7 +1,10 @@
 """What boards and forecasts are told, without Kafka and Faust."""
 
+from base64 import b85encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zlib import compress
 
 import pytest
 
@@ -87,7 +90,7 @@ def test_what_did_not_change_is_not_told_again(site: Site, day: Day) -> None:
 def test_features_in_the_room_are_told_every_fourth_tick(site: Site, day: Day) -> None:
     told = [o for o in play(flow_of(site), day("north", minutes=80)) if o.topic == CASE_FEATURES]
     ticked = [o.message for o in told if o.message.case == "c0" and o.message.stage == "after_incision"]
-    gaps = {later.at - earlier.at for earlier, later in zip(ticked[2:], ticked[3:], strict=False)}
+    gaps = {later.at - earlier.at for earlier, later in pairwise(ticked[2:])}
     assert len(ticked) > 10
     assert gaps == {timedelta(minutes=2)}
 
@@ -166,9 +169,6 @@ def test_a_damaged_snapshot_is_refused_by_name() -> None:
     with pytest.raises(SnapshotUnreadable, match="Expected a snapshot"):
         thaw("no such thing")
     with pytest.raises(SnapshotUnreadable, match="Expected a SuiteDay"):
-        from base64 import b85encode
-        from zlib import compress
-
         thaw(b85encode(compress(b"3")).decode())
 
 

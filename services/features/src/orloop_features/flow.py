@@ -43,6 +43,7 @@ class Suite:
     day: SuiteDay
     as_of: int = 0
     refresh: bool = False
+    cases_changed: bool = False
     told: Told = field(default_factory=dict)
 
 
@@ -65,7 +66,8 @@ class FeaturesFlow:
         before = suite.day
         suite.day = before.apply(record.message)
         suite.as_of = record.offset + 1
-        suite.refresh = refresh_due(before.now, suite.day.now) or isinstance(record.message, _REFRESHING)
+        suite.refresh |= refresh_due(before.now, suite.day.now) or isinstance(record.message, _REFRESHING)
+        suite.cases_changed |= suite.day.cases is not before.cases or suite.day.plan is not before.plan
 
     def outputs(self, record: Record) -> Iterator[Output]:
         """What is different since it was told last, after the record was folded."""
@@ -79,6 +81,7 @@ class FeaturesFlow:
         """All that is true now: told at the start, so that boards see idle rooms before anything happens."""
         suite = self._suite(suite_id)
         suite.told.clear()
+        suite.cases_changed = True
         yield from self._tell(suite, suite.day.now or now, None, only_changed=False)
 
     def restore(self, days: Mapping[str, SuiteDay], as_of: int) -> None:
@@ -106,8 +109,8 @@ class FeaturesFlow:
 
     def _tell(self, suite: Suite, at: datetime, cause: str | None, *, only_changed: bool) -> Iterator[Output]:
         day, moment = suite.day, Moment(suite.as_of, at)
-        seen: Told = {}
-        for topic, key, view in self._views(day, moment):
+        seen: Told = {} if suite.cases_changed else dict(suite.told)
+        for topic, key, view in self._views(suite, moment):
             place = (topic, key)
             seen[place] = _content(view)
             refreshed = suite.refresh and isinstance(view, CaseFeatures) and is_in_room(day.cases[view.case])
@@ -118,15 +121,19 @@ class FeaturesFlow:
                 for gone in (CASE_STATE, CASE_FEATURES):
                     identity = derived_id(gone, day.suite, key, str(moment.as_of))
                     yield Output(gone, f"{day.suite}/{key}", day.suite, None, identity, cause, at)
-        suite.told = seen
+        suite.told, suite.refresh, suite.cases_changed = seen, False, False
 
-    def _views(self, day: SuiteDay, moment: Moment) -> Iterator[tuple[str, str, Derived]]:
+    def _views(self, suite: Suite, moment: Moment) -> Iterator[tuple[str, str, Derived]]:
+        """What may differ from what was told: cases only when one changed, or when those in a room are refreshed."""
+        day = suite.day
         for room in room_statuses(day, self.layouts[day.suite], moment):
             yield ROOM_STATE, room.room, room
-        for case in case_statuses(day, moment):
-            yield CASE_STATE, case.case, case
-        for features in open_case_features(day, moment):
-            yield CASE_FEATURES, features.case, features
+        if suite.cases_changed:
+            for case in case_statuses(day, moment):
+                yield CASE_STATE, case.case, case
+        if suite.cases_changed or suite.refresh:
+            for features in open_case_features(day, moment, only_in_room=not suite.cases_changed):
+                yield CASE_FEATURES, features.case, features
 
 
 def _content(view: Derived) -> Any:

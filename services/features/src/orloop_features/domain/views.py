@@ -1,13 +1,24 @@
 """What boards and forecasts are told of a suite's day: a status for each room and case, features for each open case."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from immutables import Map
 
 from orloop_common.domain.derived import CaseFeatures, CaseStatus, RoomStatus
 from orloop_common.domain.events import CaseScheduled
 from orloop_common.domain.features import SCHEMA, case_features, lead_surgeon
-from orloop_common.domain.reading import case_room, next_case, occupant, outstanding, phase, room_state, stage
+from orloop_common.domain.reading import (
+    case_room,
+    is_in_room,
+    next_case,
+    occupant,
+    outstanding,
+    phase,
+    room_state,
+    stage,
+)
 from orloop_common.domain.records import CaseRecord
 from orloop_common.domain.site import RoomLayout, SuiteLayout
 from orloop_common.domain.suite_day import SuiteDay
@@ -33,8 +44,11 @@ def refresh_due(before: datetime | None, now: datetime | None) -> bool:
 
 def room_statuses(day: SuiteDay, layout: SuiteLayout, moment: Moment) -> Iterator[RoomStatus]:
     """One status for each room of the suite, in the layout's order."""
-    for room in layout.rooms:
-        yield _room_status(day, room, moment)
+    cases: dict[str | None, dict[str, CaseRecord]] = {}
+    for record in day.cases.values():
+        cases.setdefault(case_room(day, record), {})[record.case] = record
+    for room in layout.rooms:  # each room is read from its own cases: readings scan all they are given
+        yield _room_status(replace(day, cases=Map(cases.get(room.id, {}))), room, moment)
 
 
 def _room_status(day: SuiteDay, room: RoomLayout, moment: Moment) -> RoomStatus:
@@ -86,9 +100,11 @@ def _case_status(day: SuiteDay, record: CaseRecord, schedule: CaseScheduled, mom
     )
 
 
-def open_case_features(day: SuiteDay, moment: Moment) -> Iterator[CaseFeatures]:
+def open_case_features(day: SuiteDay, moment: Moment, *, only_in_room: bool = False) -> Iterator[CaseFeatures]:
     """Features of each case that is booked and has neither ended nor left its room."""
     for record in _booked(day):
+        if only_in_room and not is_in_room(record):
+            continue
         values = case_features(day, record.case)
         if values is not None:
             yield CaseFeatures(

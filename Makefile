@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench train proto contracts fmt lock clean
+.PHONY: help install demo test check bench train proto contracts publish fmt lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -58,8 +58,13 @@ train: $(STAMP)  ## Train the shipped forecast bundle again
 proto: $(STAMP)  ## Generate the gRPC code in services/common from proto/
 	@$(BIN)/python proto/generate.py
 
-contracts: $(STAMP)  ## Check topics, schemas, examples, rules and metrics
+contracts: $(STAMP)  ## Render schemas and the metrics register from the code, then check all contracts
+	@$(BIN)/python -m orloop_common.messages.schemas contracts/schemas
+	@$(BIN)/python tests/support/declared_metrics.py
 	@$(BIN)/python -m pytest -q -m contract $(ARGS)
+
+publish: $(STAMP)  ## Freeze the schemas and gRPC contracts as they are; refuses a breaking change
+	@$(BIN)/python tests/support/publish.py
 
 fmt: $(STAMP)  ## Format the code
 	@$(BIN)/ruff format -q $(SOURCES)

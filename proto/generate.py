@@ -75,9 +75,7 @@ def check_breaking() -> None:
         subprocess.run(["tar", "-x", "-C", scratch], input=archive.stdout, check=True)
         against = ["--against", f"{scratch}/proto"]
         if subprocess.run([BUF, "breaking", PROTO, *against], check=False).returncode:
-            sys.exit(
-                f"Expected no breaking change since {base[:12]}, got the findings above.\nMaybe add a v2."
-            )
+            sys.exit(f"Expected no breaking change since {base[:12]}, got the findings above.\nMaybe add a v2.")
 
 
 def main() -> None:

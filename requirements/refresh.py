@@ -44,9 +44,7 @@ def ask(*arguments: str, stdin: str | None = None) -> str:
 
 def write(path: Path, text: str) -> None:
     """Write requirements, refusing any that names a host or a machine's path."""
-    lines = [
-        line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("#", "-e "))
-    ]
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("#", "-e "))]
     if named := [line for line in lines if re.search(r"://|file:|^/|--index|--find-links", line)]:
         sys.exit(f"Expected {path.name} to name no host and no path, got: {named[0]}")
     path.write_text(TITLE + "\n".join(lines) + "\n")

@@ -99,6 +99,7 @@ def _start(mesh: Mesh, shown: Screen) -> None:
 def _welcome(mesh: Mesh, play: Play, shown: Screen, outcome: Outcome) -> None:
     shown.say(f"Ready after {outcome.ready_after:.1f} s; run {mesh.run.id} in {mesh.run.path}")
     shown.say(f"The board: {mesh.board_url}")
+    shown.say(f"HL7 over MLLP: {LOOPBACK}:{mesh.addresses.mllp}; the manual door: {mesh.addresses.manual_url}")
     if mesh.day is not None:
         speed = f"{mesh.options.speed:g}x"
         think = "" if play.headless else f", {THINKING_SPEED:g}x while a proposal waits for an answer"

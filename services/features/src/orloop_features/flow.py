@@ -84,11 +84,10 @@ class FeaturesFlow:
         suite.cases_changed = True
         yield from self._tell(suite, suite.day.now or now, None, only_changed=False)
 
-    def restore(self, days: Mapping[str, SuiteDay], as_of: int) -> None:
-        """Start from these folds instead of empty ones."""
-        for suite_id, day in days.items():
-            if suite_id in self.layouts and day.calendar == self.calendar:
-                self.suites[suite_id] = Suite(day, as_of)
+    def restore(self, days: Mapping[str, tuple[int, SuiteDay]]) -> None:
+        """Start from these folds, each as of an offset, instead of empty ones."""
+        for suite_id, (as_of, day) in days.items():
+            self.suites[suite_id] = Suite(day, as_of)
 
     def forget(self, suite_ids: Iterable[str]) -> None:
         """Another replica has them now."""

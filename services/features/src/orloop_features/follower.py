@@ -103,13 +103,13 @@ class Follower:
             if snapshot["fold"] != fold_version() or snapshot["next"] > end:
                 _log.info("snapshot_of_another_fold", partition=partition)
                 return 0
-            days = {suite: thaw(text) for suite, text in snapshot["suites"].items()}
+            days = {suite: (int(as_of), thaw(text)) for suite, (as_of, text) in snapshot["suites"].items()}
         except (SnapshotUnreadable, ValueError, KeyError, TypeError) as error:
             _log.warning("snapshot_unreadable", partition=partition, reason=str(error))
             return 0
-        if set(days) != set(self._suites(partition)):
-            return 0  # the site file names other suites now
-        self.flow.restore(days, snapshot["next"])
+        if set(days) != set(self._suites(partition)) or any(d.calendar != self.flow.calendar for _, d in days.values()):
+            return 0  # the site file says something else now
+        self.flow.restore(days)
         return int(snapshot["next"])
 
     def _refold(self, partition: int, stop: int) -> None:
@@ -136,9 +136,8 @@ class Follower:
     def _snapshot(self, partition: int) -> str | None:
         place = self.places[partition]
         place.snapshot = place.next
-        days = {
-            suite: freeze(self.flow.suites[suite].day) for suite in self._suites(partition) if suite in self.flow.suites
-        }
+        suites = {suite: self.flow.suites[suite] for suite in self._suites(partition) if suite in self.flow.suites}
+        days = {suite: (held.as_of, freeze(held.day)) for suite, held in suites.items()}
         text = json.dumps({"fold": fold_version(), "next": place.next, "suites": days})
         metrics.SNAPSHOT_BYTES.labels(str(partition)).set(len(text))
         if len(text) > LARGEST:

@@ -91,6 +91,7 @@ class FeaturesWorker:
         """Work until asked to stop; anything else that ends the worker is fatal."""
         for noisy in ("faust", "mode", "aiokafka"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
+        logging.getLogger("aiokafka.client").setLevel(logging.CRITICAL)  # every reconnect; the outbox says it once
         worker = Worker(self.app, loop=self._loop, loglevel="warning", quiet=True, redirect_stdouts=False)
         worker.spinner = None
         try:

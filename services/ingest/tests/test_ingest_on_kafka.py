@@ -119,11 +119,15 @@ def test_a_duplicate_writes_nothing_even_after_a_restart(make_ingest, siu):
     line = ingest.connect()
     assert line.ask(body) == line.ask(body)
     assert len(ingest.records(HL7_RAW)) == 1
+    doubtful = siu(source=ingest.source, control="M2", room="OR99")
+    line.ask(doubtful)
     ingest.kill()
     ingest.start()
-    assert b"MSA|AA|M1\r" in ingest.connect().ask(body)
+    line = ingest.connect()
+    assert b"MSA|AA|M1\r" in line.ask(body)
+    assert b"MSA|AA|M2\r" in line.ask(doubtful)
     events = [x for x in ingest.records(SUITE_EVENTS) if not isinstance(x, e.ClockTicked)]
-    assert [type(event) for event in events] == [e.CaseScheduled, e.MilestoneRecorded]
+    assert [type(event) for event in events] == [e.CaseScheduled, e.MilestoneRecorded, e.CaseDoubted]
     assert len(ingest.records(CASE_IDENTITY)) == 1
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from holding import decisions, differing_folds, fold, found_in, metrics_of, texts_below, unanswered_triggers
+from playing import Played, play, seeded_kills
+
 from orloop_cli.mesh import Mesh, Options
 from orloop_cli.ports import free_port
 from orloop_common import messages
@@ -17,7 +19,6 @@ from orloop_common.domain.suite_day import SuiteDay
 from orloop_common.domain.triggers import triggers_of
 from orloop_common.domain.vocabulary import Verdict
 from orloop_twin.domain.people import CANARIES
-from playing import Played, play, seeded_kills
 
 pytestmark = [pytest.mark.scenario, pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -1,4 +1,4 @@
-"""Every metric that the code declares, read from the source; `python tests/support/declared_metrics.py` writes the list."""
+"""Every metric that the code declares, read from its source; run as a script, it writes the register."""
 
 import ast
 from collections.abc import Iterator

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from holding import Read, read_topic, state_of
+
 from orloop_cli.approve import Approver
 from orloop_cli.mesh import Mesh
 from orloop_cli.ports import LOOPBACK
@@ -108,9 +109,7 @@ def states(mesh: Mesh) -> dict[str, dict[str, Any]]:
 
 def at_rest(mesh: Mesh) -> bool:
     """Whether every service stands at the same end of the log."""
-    ends = {
-        name: state["offsets"].get(messages.SUITE_EVENTS, {}).get("0") for name, state in states(mesh).items()
-    }
+    ends = {name: state["offsets"].get(messages.SUITE_EVENTS, {}).get("0") for name, state in states(mesh).items()}
     return len(set(ends.values())) == 1
 
 
@@ -122,6 +121,6 @@ def seeded_kills(seed: int, names: tuple[str, ...], first: float, last: float) -
     def kill(elapsed: float) -> list[str]:
         now = [name for moment, name in due if moment <= elapsed]
         del due[: len(now)]
-        return now[:1] + [name for name in now[1:]]
+        return now
 
     return kill

@@ -7,6 +7,7 @@ from itertools import permutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from orloop_common.domain import events as e
 from orloop_common.domain.digest import digest
 from orloop_common.domain.plan import Change, Place

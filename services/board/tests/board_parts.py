@@ -3,6 +3,7 @@
 Run as a script it serves the board without Kafka: `python services/board/tests/board_parts.py 8077`.
 """
 
+import asyncio
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -10,8 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
+import httpx
 from board_day import Stage, approved, heard, quiet_morning, refused
+from fastapi import FastAPI
 
 from orloop_board.adapters.door import Door
 from orloop_board.adapters.server import WebServer
@@ -24,6 +28,32 @@ from orloop_common.runtime.health import bind
 KEY = "a-link-key-of-a-test-0123456789"
 VIEWER_KEY = "a-viewer-key-of-a-test-0123456789"
 SECRET = "a-secret-of-a-test-that-is-long-enough-0123456789"
+
+
+class Browser:
+    """Speaks to the application without a socket, keeps cookies, follows no redirect."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+        self.cookies = httpx.Cookies()
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://127.0.0.1", cookies=self.cookies
+            ) as client:
+                answer = await client.request(method, path, **more)
+                self.cookies = client.cookies
+                return answer
+
+        return asyncio.run(ask())
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("POST", path, **more)
 
 
 @dataclass

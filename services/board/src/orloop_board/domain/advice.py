@@ -119,6 +119,8 @@ def _because(heard: Heard, withheld: Proposal) -> tuple[str, ...]:
 
 def _decided(proposal: Proposal, decision: DecisionRecord, zone: ZoneInfo) -> Advice:
     decided = decision.decided
+    if decision.in_force:
+        return Advice(kind="decided", headline="Nothing else to decide")
     word = _DECIDED_WORDS[decided.verdict]
     by = "" if decided.verdict in (Verdict.EXPIRED, Verdict.WITHHELD) else f" by {decided.decided_by}"
     why = [part for part in (decided.reason_code and decided.reason_code.replace("_", " "), decided.reason) if part]

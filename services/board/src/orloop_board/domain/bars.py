@@ -52,20 +52,21 @@ def stay_bar(
     came_from = pending.change.origin.room if pending else None
     overrun = stay.status == "running" and now > stay.booked_end
     add_on = bool(stay.record.schedule and stay.record.schedule.add_on)
+    blocked = stay.status == "expected" and _blocked(day, stay)
     tail_end = stay.p95 if stay.status != "done" else None
     kind = "pending" if pending and stay.status == "expected" else stay.status
     who = f"from {came_from}" if kind == "pending" and came_from not in (None, stay.room) else surgeon(stay.record)
     return Bar(
         case=stay.case,
         kind=kind,
-        tone="overrun" if overrun else "add_on" if add_on and stay.status != "done" else "plain",
+        tone=_tone(overrun, blocked, add_on and stay.status != "done"),
         x=scale.x(stay.start),
         width=scale.width(stay.start, stay.end),
         title=procedure(stay.record),
         short=shorten(procedure(stay.record)),
         who="add-on" if add_on and kind == "expected" and not who else who,
         time=clock(stay.start, zone),
-        full=_full(stay, zone, now, overrun, pending.status if pending else None),
+        full=_full(stay, zone, now, overrun, pending is not None) + (", but its room is down" if blocked else ""),
         done_width=scale.width(stay.start, min(now, stay.end)) if stay.status == "running" else 0.0,
         booked_x=scale.x(stay.booked_end) if overrun else None,
         p80_x=scale.x(stay.p80) if stay.p80 and tail_end else None,
@@ -75,7 +76,18 @@ def stay_bar(
     )
 
 
-def _full(stay: Stay, zone: ZoneInfo, now: datetime, overrun: bool, pending: str | None) -> str:
+def _tone(overrun: bool, blocked: bool, add_on: bool) -> str:
+    return "overrun" if overrun else "blocked" if blocked else "add_on" if add_on else "plain"
+
+
+def _blocked(day: SuiteDay, stay: Stay) -> bool:
+    """Whether the stay's room is expected to be down still when the patient should enter."""
+    room = day.rooms.get(stay.room)
+    down = room.down if room else None
+    return down is not None and (down.until is None or stay.start < down.until)
+
+
+def _full(stay: Stay, zone: ZoneInfo, now: datetime, overrun: bool, pending: bool) -> str:
     """Everything about a stay in one sentence, for the tip and for screen readers."""
     record = stay.record
     parts = [procedure(record)]

@@ -76,7 +76,7 @@ class Axis:
 class Bar:
     """One stay on the timeline.
 
-    `kind` is done, running, expected, arriving or pending; `tone` is plain, overrun or add_on. `leaves`
+    `kind` is done, running, expected, arriving or pending; `tone` is plain, overrun, blocked or add_on. `leaves`
     are the alternatives (1, 2, 3) that take the case away from here, `shifts` those of them that keep it
     in the room, `arrives` those that bring it.
     """

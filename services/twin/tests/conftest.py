@@ -13,12 +13,12 @@ from orloop_common.messages.sitefile import parse_site
 from orloop_twin.adapters.data import load_scenario
 from orloop_twin.adapters.hl7 import Speaker
 from orloop_twin.adapters.journal import Journal
-from orloop_twin.adapters.mllp import LinkLost
 from orloop_twin.domain.feed import ManualReport
 from orloop_twin.domain.generator import draw_day
 from orloop_twin.domain.hospital import Hospital
 from orloop_twin.domain.scenario import Scenario
 from orloop_twin.flow import Twin
+from orloop_twin.ports import LinkLost
 
 DAY = date(2026, 3, 2)
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)

@@ -14,10 +14,11 @@ import pytest
 from orloop_common.runtime.auth import Role, Tokens
 from orloop_common.runtime.clock import SystemClock
 from orloop_twin.adapters.manual import ManualDoor
-from orloop_twin.adapters.mllp import LinkLost, MllpClient, serve
+from orloop_twin.adapters.mllp import MllpClient, serve
 from orloop_twin.domain.feed import ManualReport
 from orloop_twin.domain.hospital import Hospital
 from orloop_twin.domain.scenario import seconds
+from orloop_twin.ports import LinkLost
 
 SECRET = "0123456789abcdef0123456789abcdef"
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from orloop_twin.adapters.hl7 import answered
-from orloop_twin.adapters.journal import Journal, Received
+from orloop_twin.adapters.journal import Journal
 from orloop_twin.domain.people import CANARIES, CANARY_MRN
 from orloop_twin.domain.scenario import seconds
+from orloop_twin.ports import Received
 
 Start = Callable[..., Any]
 

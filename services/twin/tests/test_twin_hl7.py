@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from hl7apy.parser import parse_message
 
-from orloop_twin.adapters.hl7 import BadMessage, Speaker, answered, escape
+from orloop_twin.adapters.hl7 import Speaker, answered, escape
 from orloop_twin.domain.feed import ChangeRequest, HospitalMessage
 from orloop_twin.domain.hospital import Hospital
 from orloop_twin.domain.people import CANARIES, CANARY_MRN
 from orloop_twin.domain.scenario import seconds
+from orloop_twin.ports import BadMessage
 
 Build = Callable[..., Hospital]
 

@@ -8,13 +8,10 @@ from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.logs import get_logger
 
 from . import metrics
-from .adapters.hl7 import BadMessage, Speaker, answered
-from .adapters.journal import Journal, Received
-from .adapters.mllp import LinkLost
 from .domain.feed import HospitalMessage, ManualReport
 from .domain.hospital import Hospital
 from .domain.voice import Said
-from .ports import Door, Link
+from .ports import BadMessage, Door, Link, LinkLost, Memory, Received, Voice
 
 _log = get_logger("twin")
 _POLL = 0.1
@@ -30,7 +27,7 @@ class Twin:
     """
 
     def __init__(
-        self, hospital: Hospital, speaker: Speaker, journal: Journal, clock: Clock, link: Link, door: Door
+        self, hospital: Hospital, speaker: Voice, journal: Memory, clock: Clock, link: Link, door: Door
     ) -> None:
         self.hospital, self.speaker, self.journal, self.clock = hospital, speaker, journal, clock
         self.link, self.door = link, door
@@ -114,7 +111,7 @@ class Twin:
         pause = _FIRST_PAUSE
         while True:
             try:
-                code, control = answered(await self.link.ask(body))
+                code, control = self.speaker.answered(await self.link.ask(body))
                 if control == saying.id:
                     return code
                 reason = f"Expected an answer to {saying.id}, got one to {control[:20]}"

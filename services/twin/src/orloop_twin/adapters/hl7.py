@@ -16,18 +16,10 @@ from hl7apy.parser import parse_message  # type: ignore[import-untyped]
 
 from orloop_common.domain.site import Hl7Profile
 from orloop_twin.domain.feed import ChangeRequest, HospitalMessage, Observation
+from orloop_twin.ports import BadMessage
 
 _URGENCY = {1: "1^Immediate", 2: "2^Urgent", 3: "3^Expedited", 4: "4^Elective"}
 _EVENT_REASON = {"S12": "BOOKED", "S13": "RESCHEDULED", "S14": "MODIFIED"}
-
-
-class BadMessage(Exception):
-    """What came is not a message that can be answered by its content; `control` is MSH-10 if known."""
-
-    def __init__(self, text: str, control: str = "", code: str = "AR") -> None:
-        super().__init__(text)
-        self.control = control
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -41,6 +33,10 @@ class Speaker:
     def stamp(self, moment: int) -> str:
         """`20260302071500+0000`."""
         return (self.midnight + timedelta(seconds=moment)).strftime("%Y%m%d%H%M%S%z")
+
+    def answered(self, body: bytes) -> tuple[str, str]:
+        """The code and the control id of an acknowledgement."""
+        return answered(body)
 
     def say(self, said: HospitalMessage) -> bytes:
         """The bytes of one message, segments ended by CR; the same for the same saying."""

@@ -11,17 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orloop_twin.domain.feed import ChangeDecision, ChangeRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message of write-back: when it came (seconds from midnight), what was decided and answered."""
-
-    at: int
-    control: str
-    answer: str
-    change: ChangeRequest | None = None
-    decision: ChangeDecision | None = None
+from orloop_twin.ports import Received
 
 
 @dataclass

@@ -8,8 +8,7 @@ import httpx
 from orloop_common.runtime.auth import Role, Tokens
 from orloop_common.runtime.clock import Clock
 from orloop_twin.domain.feed import ManualReport
-
-from .mllp import LinkLost
+from orloop_twin.ports import LinkLost
 
 _TIMES = frozenset({"at", "expected_until", "shift_start", "shift_end", "expected_discharges", "from", "to"})
 _TRY_AGAIN = frozenset({401, 408, 425, 429})

@@ -5,13 +5,11 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 
+from orloop_twin.ports import LinkLost
+
 START, END = b"\x0b", b"\x1c\x0d"
 LONGEST = 1 << 20
 Handler = Callable[[bytes], Awaitable[bytes | None]]
-
-
-class LinkLost(Exception):
-    """The peer went away, or did not answer in time."""
 
 
 def frame(body: bytes) -> bytes:

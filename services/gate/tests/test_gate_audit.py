@@ -22,7 +22,7 @@ def decided(proposal: str, verdict: Verdict, *changes: object, id: str = "") -> 
         verdict=verdict,
         based_on=3,
         decided_by="kim",
-        reason_code="staffing" if verdict is Verdict.REJECTED else None,
+        reason_code="staff_unavailable" if verdict is Verdict.REJECTED else None,
         reason="two are ill" if verdict is Verdict.REJECTED else "",
         changes=changes,  # type: ignore[arg-type]
     )
@@ -83,7 +83,7 @@ def test_every_decision_and_what_became_of_it_is_entered_in_log_order() -> None:
         (5, "hospital", "change_carried", "p2/knee", "refused"),
         (6, "kim", "mode_changed", "main", "frozen"),
     ]
-    assert audit()[0].why == "staffing: two are ill"
+    assert audit()[0].why == "staff_unavailable: two are ill"
     assert audit()[0].previous == GENESIS
 
 

@@ -302,14 +302,14 @@ def test_where_event_time_is_fast_a_missing_tick_is_noticed_sooner() -> None:
 
 def test_a_rejection_needs_no_open_gate(mesh: Mesh) -> None:
     mesh.say(e.FeedWentSilent(id="s", suite="main", at=clock("09:01"), source="TWIN", since=clock("08:50")))
-    answer = mesh.ask(Verdict.REJECTED, reason_code="better_idea", alternative="")
+    answer = mesh.ask(Verdict.REJECTED, reason_code="clinical_priority", alternative="")
     mesh.run()
     assert isinstance(answer.result(0), Decided)
-    assert [(d.verdict, d.reason_code) for d in mesh.decisions()] == [(Verdict.REJECTED, "better_idea")]
+    assert [(d.verdict, d.reason_code) for d in mesh.decisions()] == [(Verdict.REJECTED, "clinical_priority")]
 
 
 def test_an_override_keeps_a_part_of_the_changes(mesh: Mesh) -> None:
-    answer = mesh.ask(Verdict.OVERRIDDEN, keep=("knee",), reason_code="staffing")
+    answer = mesh.ask(Verdict.OVERRIDDEN, keep=("knee",), reason_code="staff_unavailable")
     mesh.run()
     assert isinstance(answer.result(0), Decided)
     (decided,) = mesh.decisions()
@@ -324,7 +324,7 @@ def test_a_hard_rule_cannot_be_overridden() -> None:
     mesh.say(booked("ear", "3", "13:00"))
     mesh.bus.publish(Output(CASE_FORECASTS, "main/ear", "main", forecast("ear"), "f/ear"))
     mesh.propose(proposal("p1", "09:00", alternative("a", HIP, KNEE, away)))
-    answer = mesh.ask(Verdict.OVERRIDDEN, keep=("knee",), reason_code="better_idea")
+    answer = mesh.ask(Verdict.OVERRIDDEN, keep=("knee",), reason_code="clinical_priority")
     mesh.run()
     assert refusal(answer).kind == "stopped"
     assert "would both have room 3" in refusal(answer).sentence
@@ -336,8 +336,12 @@ def test_a_hard_rule_cannot_be_overridden() -> None:
     [
         ({"verdict": Verdict.OVERRIDDEN, "keep": ("knee",)}, "invalid", "Expected one of the reason codes"),
         ({"verdict": Verdict.OVERRIDDEN, "keep": ("knee",), "reason_code": "other"}, "invalid", "a few words"),
-        ({"verdict": Verdict.OVERRIDDEN, "keep": (), "reason_code": "staffing"}, "invalid", "at least one change"),
-        ({"verdict": Verdict.OVERRIDDEN, "keep": ("ear",), "reason_code": "staffing"}, "invalid", "got ear"),
+        (
+            {"verdict": Verdict.OVERRIDDEN, "keep": (), "reason_code": "staff_unavailable"},
+            "invalid",
+            "at least one change",
+        ),
+        ({"verdict": Verdict.OVERRIDDEN, "keep": ("ear",), "reason_code": "staff_unavailable"}, "invalid", "got ear"),
         ({"verdict": Verdict.REJECTED, "reason_code": "because"}, "invalid", "got 'because'"),
         ({"alternative": "z"}, "invalid", "Expected an alternative of this proposal"),
         ({"proposal": "nobody's"}, "unknown", "not known here"),

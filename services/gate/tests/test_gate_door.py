@@ -82,9 +82,11 @@ def test_an_approval_reaches_the_desk_with_the_callers_name(door: Door) -> None:
 
 
 def test_a_rejection_and_an_override_carry_their_reason(door: Door) -> None:
-    door.call("Reject", pb.RejectRequest(suite="main", proposal="p1", reason_code="staffing", reason="two\nill"), KIM)
+    door.call(
+        "Reject", pb.RejectRequest(suite="main", proposal="p1", reason_code="staff_unavailable", reason="two\nill"), KIM
+    )
     assert isinstance(asked := door.desk.asked, Decide)
-    assert (asked.verdict, asked.reason_code, asked.reason) == (Verdict.REJECTED, "staffing", "two ill")
+    assert (asked.verdict, asked.reason_code, asked.reason) == (Verdict.REJECTED, "staff_unavailable", "two ill")
     request = pb.OverrideRequest(
         suite="main", proposal="p1", alternative="a", keep=["hip"], reason_code="other", reason="x"
     )

@@ -45,7 +45,7 @@ LOG: tuple[e.Event, ...] = (
         verdict=Verdict.REJECTED,
         based_on=4,
         decided_by="kim",
-        reason_code="staffing",
+        reason_code="staff_unavailable",
     ),
 )
 

@@ -1,19 +1,17 @@
 """Why people decide otherwise: the reason codes of a rejection or an override, in words."""
 
 REASONS: dict[str, str] = {
-    "patient_condition": "The patient's condition speaks against it.",
-    "surgeon_availability": "The surgeon is not available as assumed.",
-    "staffing": "The staffing is not as assumed.",
-    "equipment": "Equipment or an implant is not where it would be needed.",
-    "room_unsuitable": "The room does not suit this case.",
-    "bed_situation": "The beds after surgery are not as assumed.",
-    "too_disruptive": "It moves more than it is worth.",
-    "fairness": "It burdens the same people again.",
-    "already_solved": "It was already settled among the people concerned.",
-    "better_idea": "A better way was agreed on.",
-    "other": "Something else; the free text says what.",
+    "current_plan_better": "The plan as it is works better",
+    "clinical_priority": "Clinical priority is different",
+    "patient_not_ready": "A patient is not ready",
+    "surgeon_unavailable": "A surgeon is not available",
+    "staff_unavailable": "Staff is not available",
+    "equipment_unavailable": "Equipment or implant is not available",
+    "recovery_full": "Recovery cannot take it",
+    "information_wrong": "What the board knows is wrong",
+    "other": "Something else",
 }
-"""Code to sentence; `other` wants a free text."""
+"""Code to words; `other` wants a free text. `current_plan_better` is no reason for an override."""
 
 
 def reason_problem(code: str, text: str) -> str | None:

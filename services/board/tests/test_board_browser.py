@@ -305,7 +305,8 @@ def test_labels_never_leave_their_bars(desk, width):
             return [...label.querySelectorAll('b, .second')].filter(t => t.getClientRects().length &&
                 getComputedStyle(t).visibility === 'visible').filter(t => {
               const r = t.getBoundingClientRect(), m = 1;
-              return r.left < box.left - m || r.right > box.right + m || r.top < box.top - m || r.bottom > box.bottom + m;
+              return r.left < box.left - m || r.right > box.right + m ||
+                r.top < box.top - m || r.bottom > box.bottom + m;
             }).map(t => t.textContent);
         })"""
     )

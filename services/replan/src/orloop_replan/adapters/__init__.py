@@ -1,0 +1,1 @@
+"""The rooms that do IO or speak to libraries without types."""

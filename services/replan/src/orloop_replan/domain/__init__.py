@@ -1,0 +1,1 @@
+"""What a re-plan is: candidate places, alternatives, their order and their words. Pure."""

@@ -14,7 +14,7 @@ from .training.measure import Forecast, booked_quality, measure
 from .training.plots import plot_calibration
 
 SHIPPED = Path(__file__).parent / "bundle"
-CASES, FRESH, SEED = 12_000, 3_000, 20260302
+CASES, FRESH, SEED = 16_000, 3_000, 20260302
 _STAGES = 8
 
 

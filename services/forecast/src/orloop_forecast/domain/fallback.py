@@ -12,12 +12,13 @@ from orloop_common.domain.plan import Quantiles
 
 MODEL = "fallback"
 UNBOOKED = 90.0
-RATIO = {"eye": 1.0, "orthopaedics": 0.98, "general": 0.95, "ent": 0.95, "vascular": 0.95}
-"""Median of actual over booked, of cases drawn for training; 0.97 elsewhere."""
-SPREAD = {"eye": 0.30, "orthopaedics": 0.30, "urology": 0.32}
-"""Standard deviation of the log of actual over booked; 0.42 elsewhere."""
-AFTER_END = (8.0, 0.6)  # minutes and log spread from procedure end to patient out
-AFTER_CLOSING = (16.0, 0.5)
+RATIO = {"gynaecology": 0.92, "vascular": 0.93}
+"""Median of actual over booked, of cases drawn for training; `USUAL_RATIO` elsewhere."""
+SPREAD = {"orthopaedics": 0.31, "urology": 0.35, "plastic": 0.40, "eye": 0.42}
+"""Standard deviation of the log of actual over booked; `USUAL_SPREAD` elsewhere."""
+USUAL_RATIO, USUAL_SPREAD = 0.98, 0.48
+AFTER_END = (7.0, 0.5)  # minutes and log spread from procedure end to patient out
+AFTER_CLOSING = (14.0, 0.4)
 _STANDARD = NormalDist()
 _FARTHEST = 4.0  # standard deviations: beyond, the tail's own mean residual life is used as it is there
 
@@ -51,7 +52,7 @@ def _span(minutes: float) -> timedelta:
 def _whole(values: FeatureValues) -> tuple[float, float]:
     service = str(values.get("service") or "")
     booked = _number(values, "booked_minutes") or UNBOOKED
-    return booked * RATIO.get(service, 0.97), SPREAD.get(service, 0.42)
+    return booked * RATIO.get(service, USUAL_RATIO), SPREAD.get(service, USUAL_SPREAD)
 
 
 def _lognormal(median: float, spread: float, level: float) -> float:

@@ -23,7 +23,7 @@ CALENDAR = OperationalCalendar()
 SURGEONS = 6  # a service
 UNKNOWN = 0.15  # share of cases whose procedure, and of cases whose surgeon, the encoder has never met
 TAIL = 0.02
-BOOKING_SPREAD = 0.28  # so that 25-45 % of cases end within 15 minutes of their booked length, as hospitals report
+BOOKING_SPREAD = 0.25  # so that 25-45 % of cases end within 15 minutes of their booked length, as hospitals report
 SHARES = {
     "orthopaedics": 0.18,
     "general": 0.2,
@@ -83,7 +83,8 @@ def draw_cases(count: int, seed: int, *, unknown: float = UNKNOWN) -> list[Case]
     rng = np.random.default_rng(seed)
     known = procedures()
     services = sorted({p.service for p in known})
-    effects = np.random.default_rng(7).normal(0.0, 0.10, (len(services), SURGEONS))
+    effects = np.random.default_rng(7).normal(0.0, 0.07, (len(services), SURGEONS))
+    effects -= effects.mean(axis=1, keepdims=True)  # a service as a whole is what was published
     by_service = {s: [p for p in known if p.service == s] for s in services}
     return [_draw(rng, number, services, by_service, effects, unknown) for number in range(count)]
 
@@ -107,9 +108,8 @@ def _draw(
     known_person = bool(rng.random() >= unknown)
     effect = float(effects[place, who]) + 0.03 * (asa - 2) + (0.12 if several else 0.0)
     minutes = max(10.0, procedure.archetype.quantile(level) * math.exp(effect))
-    usual = (procedure.archetype.quantile(0.5) + procedure.archetype.mean) / 2 * math.exp(0.7 * effect)
-    hint = 0.25 * procedure.archetype.sigma * (level - 0.5)  # a little of what makes it long is known beforehand
-    booked = max(20, 5 * round(usual * math.exp(BOOKING_SPREAD * rng.standard_normal() + hint) / 5))
+    usual = (procedure.archetype.quantile(0.5) + procedure.archetype.mean) / 2 * math.exp(0.5 * effect)
+    booked = max(20, 5 * round(usual * math.exp(BOOKING_SPREAD * rng.standard_normal()) / 5))
     urgency = _URGENCIES[int(rng.choice(4, p=[0.86, 0.07, 0.05, 0.02]))]
     start = DAY + timedelta(days=number % 200, hours=7, minutes=5 * int(rng.integers(0, 108)))
     code = procedure.code if rng.random() >= unknown else f"other-{number}"
@@ -128,8 +128,8 @@ def _draw(
         urgency=urgency,
         add_on=urgency is not Urgency.ELECTIVE,
         anaesthesia=procedure.anaesthesia,
-        asa=asa,
-        age_band=f"{10 * int(rng.integers(2, 9))}+",
+        asa=asa if rng.random() >= 0.1 else None,
+        age_band=f"{10 * int(rng.integers(2, 9))}+" if rng.random() >= 0.2 else None,
     )
     incision = min(0.25 * minutes, _step(rng, "Surgical Lead-in"))
     after = min(0.15 * minutes, _step(rng, "AN emergence"))

@@ -102,9 +102,11 @@ def audit_problem(desk: Desk) -> str | None:
     return verify(desk.messages(AUDIT), head, [d.id for d in decisions(desk)])
 
 
-def test_an_approval_travels_from_grpc_to_the_log_the_audit_and_the_database(desk: Desk, tmp_path: Path) -> None:
+def test_an_approval_travels_from_grpc_to_the_log_the_audit_and_the_database(
+    desk: Desk, tmp_path: Path, database: str
+) -> None:
     begin(desk, 1)
-    gate = Gate(desk.bootstrap, tmp_path / "gate")
+    gate = Gate(desk.bootstrap, tmp_path / "gate", ORLOOP_DATABASE_URL=database.replace("+psycopg", ""))
     gate.process.start().wait_ready()
     try:
         id = propose(desk, 0)
@@ -126,7 +128,7 @@ def test_an_approval_travels_from_grpc_to_the_log_the_audit_and_the_database(des
         assert state["suites"]["main"]["audit_sequence"] == 1
     finally:
         assert gate.process.stop() == 0
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'gate' / 'data' / 'gate.sqlite'}")
+    engine = sa.create_engine(database)
     with engine.connect() as connection:
         assert connection.execute(sa.text("select proposal, verdict from decisions")).all() == [("p0", "approved")]
         assert connection.execute(sa.text("select count(*) from audit_entries")).scalar() == 1

@@ -14,13 +14,14 @@ from sqlalchemy.exc import OperationalError
 from orloop_common.domain import events as e
 from orloop_common.domain.suite_day import SuiteDay
 from orloop_common.domain.vocabulary import Mode, Verdict
-from orloop_common.runtime import ConfigurationError, SystemClock
+from orloop_common.runtime import ConfigurationError
 from orloop_common.testing.suite import booked, change, clock, tick
 from orloop_gate.adapters.projector import Projector
-from orloop_gate.adapters.store import ProjectionStore, StoreAway
+from orloop_gate.adapters.store import ProjectionStore
 from orloop_gate.adapters.tables import METADATA
 from orloop_gate.domain.audit import Head, chain, facts_of, verify
 from orloop_gate.domain.projection import Batch, Row, rows_of
+from orloop_gate.ports import StoreAway
 
 TOPIC = "orloop.suite-events.v1"
 LOG: tuple[e.Event, ...] = (
@@ -193,7 +194,7 @@ def test_a_database_that_is_away_is_told_without_its_password() -> None:
 
 def test_the_projector_writes_what_was_offered_and_once_more_at_its_end(store: ProjectionStore) -> None:
     stop = threading.Event()
-    projector = Projector(store, SystemClock(), stop)
+    projector = Projector(lambda: store, stop)
     projector.offer(WHOLE)
     projector.offer(Batch(TOPIC, 0, 9))
     stop.set()
@@ -217,7 +218,7 @@ def test_the_projector_waits_for_a_database_that_is_away_and_loses_nothing(store
             return super().write(batch)
 
     flaky = Flaky(store.engine.url.render_as_string(hide_password=False))
-    projector = Projector(flaky, SystemClock(), stop)
+    projector = Projector(lambda: flaky, stop)
     projector.offer(WHOLE)
     projector.run()
     assert len(store.rows("decisions")) == 2

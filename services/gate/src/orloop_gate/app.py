@@ -10,9 +10,9 @@ from orloop_common.runtime.service import Runtime, run_service
 
 from .adapters.door import open_door
 from .adapters.projector import Projector
-from .adapters.store import ProjectionStore
 from .domain.recheck import recheck
 from .flow import GateFlow
+from .ports import Store
 from .settings import Settings
 
 
@@ -23,7 +23,7 @@ def run(runtime: Runtime[Settings]) -> None:
     except SiteFileError as error:
         raise ConfigurationError(f"ORLOOP_SITE: {error}") from None
     suites = [layout.id for layout in site.suites if settings.wants(layout.id)]
-    projector = Projector(ProjectionStore(settings.database()), clock, runtime.stop)
+    projector = Projector(lambda: _open_store(settings.database()), runtime.stop)
     flow = GateFlow(site, suites, settings.rules(), clock, recheck, projector)
     door = open_door(flow.desk.submit, Tokens(settings.secret(), clock), clock, settings.grpc_port)
     runtime.health.checks["projection"] = projector.ready
@@ -33,6 +33,13 @@ def run(runtime: Runtime[Settings]) -> None:
     finally:
         door.stop(1.0)
     writer.join(2.0)
+
+
+def _open_store(url: str) -> Store:
+    """SQLAlchemy takes seconds to import: the projector's thread does, beside the loop."""
+    from .adapters.store import ProjectionStore
+
+    return ProjectionStore(url)
 
 
 def main() -> NoReturn:

@@ -24,3 +24,17 @@ class Projection(Protocol):
     """Where rows for SQL go; takes them at once and writes them in its own time."""
 
     def offer(self, batch: Batch) -> None: ...
+
+
+class StoreAway(Exception):
+    """The database cannot be written to now; the text names no credentials."""
+
+
+class Store(Protocol):
+    """A database that keeps rows and the log's offset together; each raises `StoreAway`."""
+
+    def migrate(self) -> None: ...
+
+    def check(self, batch: Batch) -> None: ...
+
+    def write(self, batch: Batch) -> int: ...

@@ -4,8 +4,6 @@ from datetime import timedelta
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from orloop_common.domain.vocabulary import Mode
 from orloop_common.runtime.settings import CommonSettings, Port
@@ -47,11 +45,8 @@ class Settings(CommonSettings):
         """Refuse a database that was never tried."""
         if value is None or not value.get_secret_value():
             return None
-        try:
-            driver = make_url(value.get_secret_value()).get_backend_name()
-        except ArgumentError:
-            driver = "something else"
-        if driver not in _DRIVERS:
+        scheme = value.get_secret_value().partition(":")[0]
+        if scheme.partition("+")[0] not in _DRIVERS:
             raise ValueError(
                 "Expected a URL that begins with sqlite: or postgresql:, got another form\n"
                 "Maybe postgresql://user:password@host:5432/orloop."
@@ -62,10 +57,8 @@ class Settings(CommonSettings):
         """Where the projection lies, as SQLAlchemy says it."""
         if self.database_url is None:
             return f"sqlite:///{self.data.resolve() / 'gate.sqlite'}"
-        url = make_url(self.database_url.get_secret_value())
-        if "+" not in url.drivername:
-            url = url.set(drivername=_DRIVERS[url.drivername])
-        return url.render_as_string(hide_password=False)
+        scheme, _, rest = self.database_url.get_secret_value().partition(":")
+        return f"{_DRIVERS.get(scheme, scheme)}:{rest}"
 
     def rules(self) -> GateRules:
         """The gate's own rules."""

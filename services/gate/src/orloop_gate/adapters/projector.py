@@ -1,14 +1,13 @@
 """Writes the projection beside the loop: a database that is away delays no decision."""
 
 import threading
+from collections.abc import Callable
 
-from orloop_common.runtime import Clock
 from orloop_common.runtime.errors import FatalError
 from orloop_common.runtime.logs import get_logger
 from orloop_gate import metrics
 from orloop_gate.domain.projection import Batch, Row
-
-from .store import ProjectionStore, StoreAway
+from orloop_gate.ports import Store, StoreAway
 
 _log = get_logger("projector")
 _FIRST, _LONGEST = 0.5, 15.0
@@ -16,10 +15,10 @@ MOST = 200_000
 
 
 class Projector:
-    """`offer` is called by the loop; `run` belongs to a thread of its own."""
+    """`offer` is called by the loop; `run` belongs to a thread of its own, which also opens the store."""
 
-    def __init__(self, store: ProjectionStore, clock: Clock, stop: threading.Event) -> None:
-        self._store, self._clock, self._stop = store, clock, stop
+    def __init__(self, open_store: Callable[[], Store], stop: threading.Event) -> None:
+        self._open_store, self._stop = open_store, stop
         self._changed = threading.Condition()
         self._rows: dict[tuple[str, int], list[Row]] = {}
         self._next: dict[tuple[str, int], int] = {}
@@ -46,14 +45,13 @@ class Projector:
 
     def run(self) -> None:
         """Write until asked to stop, once more after that, and wait where the database is away."""
-        pause = _FIRST
-        migrated = False
+        store, pause, migrated = self._open_store(), _FIRST, False
         while True:
             try:
                 if not migrated:
-                    self._store.migrate()
+                    store.migrate()
                     migrated = True
-                self._write_all()
+                self._write_all(store)
                 self._away, pause = None, _FIRST
             except StoreAway as error:
                 self._away = str(error).split("\n", 1)[0]
@@ -66,20 +64,20 @@ class Projector:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._next) or self._stop.is_set(), 0.5)
 
-    def _write_all(self) -> None:
+    def _write_all(self, store: Store) -> None:
         while (batch := self._take()) is not None:
             try:
-                self._write(batch)
+                self._write(store, batch)
             except BaseException:
                 self._put_back(batch)
                 raise
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, store: Store, batch: Batch) -> None:
         place = (batch.topic, batch.partition)
         if place not in self._checked:
-            self._store.check(batch)
+            store.check(batch)
             self._checked.add(place)
-        if self._store.write(batch):
+        if store.write(batch):
             for row in batch.rows:
                 metrics.PROJECTED.labels(row.table).inc()
 

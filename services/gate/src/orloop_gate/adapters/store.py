@@ -14,15 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from orloop_common.domain.derived import AuditEntry
 from orloop_common.runtime import ConfigurationError
 from orloop_gate.domain.projection import Batch
+from orloop_gate.ports import StoreAway
 
 from .tables import AUDIT, METADATA, OFFSETS
 
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _LOCK = 0x6F726C6F  # one migration at a time on a shared PostgreSQL
-
-
-class StoreAway(Exception):
-    """The database cannot be written to now; the text names no credentials."""
 
 
 class ProjectionStore:

@@ -14,7 +14,7 @@ from orloop_common.domain.derived import CaseFeatures
 from orloop_common.domain.features import FEATURES, SCHEMA, STAGES
 from orloop_common.domain.site import Site
 from orloop_common.domain.suite_day import SuiteDay
-from orloop_common.domain.vocabulary import Milestone, RoomState
+from orloop_common.domain.vocabulary import Milestone, ReadinessItem, ReadinessStatus, RoomState
 from orloop_common.messages import CASE_FEATURES, CASE_STATE, ROOM_STATE, SUITE_EVENTS
 from orloop_common.runtime.records import Output, Record
 from orloop_features.domain.snapshot import SnapshotUnreadable, fold_version, freeze, thaw
@@ -85,6 +85,17 @@ def test_what_did_not_change_is_not_told_again(site: Site, day: Day) -> None:
     play(flow, day("north", minutes=10))
     tick = e.ClockTicked(id="next", suite="north", at=SEVEN + timedelta(minutes=10.5))
     assert play(flow, iter([tick]), start=900) == []
+
+
+def test_a_case_in_the_room_is_not_told_again_because_another_one_changed(site: Site, day: Day) -> None:
+    flow = flow_of(site)
+    play(flow, day("north", minutes=61))
+    tick = e.ClockTicked(id="next", suite="north", at=SEVEN + timedelta(minutes=61.5))
+    ready = e.ReadinessChanged(
+        id="r", suite="north", at=tick.at, case="c4", item=ReadinessItem.FASTING, status=ReadinessStatus.OUTSTANDING
+    )
+    told = play(flow, iter([tick, ready]), start=900)
+    assert [(o.topic, o.key) for o in told] == [(CASE_STATE, "north/c4")]
 
 
 def test_features_in_the_room_are_told_every_fourth_tick(site: Site, day: Day) -> None:

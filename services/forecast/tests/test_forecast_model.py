@@ -1,6 +1,7 @@
 """The shipped model, the fallback and what they promise."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from orloop_forecast.adapters.bundle import Bundle, BundleRefused, load_bundle
 from orloop_forecast.app import open_predictor
 from orloop_forecast.domain.encoding import Encoder
 from orloop_forecast.domain.fallback import fallback_duration, fallback_remaining
+from orloop_forecast.domain.forecasting import Forecaster, Part
 from orloop_forecast.domain.residuals import LEAST, Residuals
 from orloop_forecast.predicting import Predictor
 from orloop_forecast.settings import SHIPPED
@@ -209,6 +211,29 @@ def test_a_thin_bin_takes_the_residuals_of_all() -> None:
     assert wide.at(0.8, 2.0) < 9.0
     assert wide.at(0.1) <= wide.at(0.9)
     assert Residuals.from_plain(wide.to_plain()) == wide
+
+
+class Flat:
+    """A booster that always says the same."""
+
+    def __init__(self, number: float) -> None:
+        self.number = number
+
+    def predict_one(self, row: Sequence[float]) -> float:
+        return self.number
+
+
+def test_a_case_beyond_its_expected_length_has_residuals_of_its_own() -> None:
+    residuals = Residuals.fit([0.0] * 300 + [1.0] * 300, [0.5] * 300 + [2.0] * 300, [1.0])
+    whole = Part(Flat(0.0), Flat(0.1), Residuals.fit([0.0] * 300, [0.0] * 300))
+    part = Part(Flat(math.log(31.0)), Flat(0.5), residuals)
+    forecaster = Forecaster(Encoder(overall=math.log(60.0)), whole, {"after_incision": part})
+    left = {}
+    for elapsed in (30.0, 90.0):
+        answer = forecaster.forecast("after_incision", {"booked_minutes": 60.0, "elapsed_minutes": elapsed})
+        assert answer.remaining is not None
+        left[elapsed] = answer.remaining.p50.total_seconds() / 60
+    assert left == pytest.approx({30.0: 30.0, 90.0: 31 * math.exp(0.5) - 1}, abs=0.01)
 
 
 @pytest.mark.slow

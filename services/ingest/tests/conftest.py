@@ -250,18 +250,21 @@ class Ingest:
 
 
 def read_topic(bootstrap: str, topic: str) -> Iterator[tuple[dict[str, str], str, bytes]]:
-    """Every record of a topic's only partition."""
+    """Every record that a topic's only partition held when this began; ticks may go on meanwhile."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test", "enable.partition.eof": True})
+    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), 20)
     consumer.assign([TopicPartition(topic, 0, 0)])
     try:
-        while (message := consumer.poll(20)) is not None:
+        while end and (message := consumer.poll(20)) is not None:
             if (error := message.error()) is not None:
                 assert error.code() == KafkaError._PARTITION_EOF, error
                 return
-            headers = {k: (v or b"").decode() if isinstance(v, bytes) else str(v) for k, v in message.headers() or []}
+            headers = {k: v.decode() if isinstance(v, bytes) else str(v) for k, v in message.headers() or []}
             value, key = message.value(), message.key()
             assert isinstance(value, bytes)
             yield headers, key.decode() if isinstance(key, bytes) else str(key), value
+            if (message.offset() or 0) >= end - 1:
+                return
     finally:
         consumer.close()
 

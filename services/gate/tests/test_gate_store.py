@@ -99,6 +99,14 @@ def test_a_replay_writes_nothing(store: ProjectionStore) -> None:
     assert content(store) == before
 
 
+def test_what_was_removed_for_its_age_does_not_come_back_with_a_replay(store: ProjectionStore) -> None:
+    store.write(WHOLE)
+    with store.engine.begin() as connection:
+        connection.execute(sa.text("delete from decisions"))
+    assert store.write(WHOLE) == 0
+    assert store.rows("decisions") == []
+
+
 def test_any_way_of_cutting_the_log_into_batches_gives_the_same_rows(store: ProjectionStore, tmp_path: Path) -> None:
     other = ProjectionStore(f"sqlite:///{tmp_path / 'other.sqlite'}")
     other.migrate()

@@ -1,5 +1,6 @@
 """A hospital on a raw socket that does what a test tells it, and a suite to write back for."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -31,6 +32,8 @@ class FakeHospital:
     def close(self) -> None:
         self._closed.set()
         for link in (self._listener, *self._links):
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept or recv
             link.close()
 
     def _accept(self) -> None:

@@ -246,6 +246,21 @@ def test_a_process_killed_after_recording_waits_for_the_echo() -> None:
     assert mesh.courier.cases == []
 
 
+def test_an_answer_that_comes_after_the_suite_has_moved_away_and_back_is_told_once() -> None:
+    mesh = two()
+    places = [(topic, 0) for topic in TOPICS]
+    mesh.core.revoked(places, lost=True)
+    mesh.courier.answer()
+    mesh.core.step()
+    assert mesh.answers() == []
+    mesh.start()
+    mesh.run()
+    mesh.courier.answer()
+    mesh.courier.answer()
+    mesh.run()
+    assert mesh.answers() == [("hip", "acknowledged")]
+
+
 def test_a_patient_who_enters_while_the_change_is_under_way_stops_the_rest() -> None:
     mesh = two()
     mesh.say(milestone("hip", Milestone.PATIENT_IN_ROOM, "09:05", "1"))

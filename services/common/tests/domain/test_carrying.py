@@ -1,12 +1,13 @@
 """Changes are carried out one after the other, and no room ever holds two patients in the book."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orloop_common.domain import events as e
-from orloop_common.domain.carrying import booked_place, in_order, next_step
+from orloop_common.domain.carrying import booked_place, in_order, next_step, waits_for
 from orloop_common.domain.plan import Change, Interval, Place
 from orloop_common.domain.site import RoomLayout, SuiteLayout
 from orloop_common.domain.suite_day import SuiteDay
@@ -84,17 +85,11 @@ def carry_out(day: SuiteDay, changes: tuple[Change, ...]) -> list[tuple[str, Pla
         assert place.room
         assert place.start
         echo = booked(pending.change.case, place.room, 0, schedule.version + 1)
-        day = day.apply(e_replace(echo, place.start))
+        day = day.apply(replace(echo, start=place.start))
         steps.append((pending.change.case, place))
         assert not double_booked(day), f"two patients in one room after {steps}"
     assert set(day.decisions["p"].outcomes.values()) <= {"applied"}
     return steps
-
-
-def e_replace(event: e.CaseScheduled, start: datetime) -> e.CaseScheduled:
-    from dataclasses import replace
-
-    return replace(event, start=start)
 
 
 def double_booked(day: SuiteDay) -> bool:
@@ -114,6 +109,14 @@ def test_a_case_waits_for_the_one_that_still_holds_its_target() -> None:
 def test_cases_that_do_not_touch_keep_their_order() -> None:
     changes = move("a", ("1", 0), ("2", 0)), move("b", ("1", 1), ("3", 0))
     assert [c.case for c in in_order(day_of(*changes), changes, LAYOUT)] == ["a", "b"]
+
+
+def test_a_case_that_moves_into_its_own_time_does_not_wait_for_itself() -> None:
+    one = move("a", ("1", 0), ("1", 0))
+    later = replace(one, target=Place(room="1", start=NINE + HOUR / 2))
+    day = day_of(one)
+    assert waits_for(day, later, (later,)) == ()
+    assert [case for case, _ in carry_out(day, in_order(day, (later,), LAYOUT))] == ["a"]
 
 
 def test_two_cases_that_swap_places_meet_nowhere_because_one_waits_after_hours() -> None:

@@ -243,13 +243,25 @@ def test_an_unknown_reason_is_refused(desk):
     assert (answer.status_code, answer.json()["text"]) == (400, "Pick one of the reasons.")
 
 
+def test_something_else_wants_words(desk):
+    answer = desk.post("proposals/f3a91c/reject", reason_code="other", reason=" ")
+    assert answer.json()["text"] == "Say in a few words what else it is."
+
+
 def test_override_carries_what_is_kept(desk):
-    desk.post("proposals/f3a91c/override", alternative="alt-1", keep=["nephrectomy", "cystoscopy"], reason_code="other")
-    assert desk.gate.calls == [("override", SUITE, "f3a91c", "alt-1", ("nephrectomy", "cystoscopy"), "other", "")]
+    desk.post(
+        "proposals/f3a91c/override",
+        alternative="alt-1",
+        keep=["nephrectomy", "cystoscopy"],
+        reason_code="recovery_full",
+    )
+    assert desk.gate.calls == [
+        ("override", SUITE, "f3a91c", "alt-1", ("nephrectomy", "cystoscopy"), "recovery_full", "")
+    ]
 
 
 def test_an_override_that_keeps_nothing_is_no_approval(desk):
-    answer = desk.post("proposals/f3a91c/override", alternative="alt-1", reason_code="other")
+    answer = desk.post("proposals/f3a91c/override", alternative="alt-1", reason_code="recovery_full")
     assert "Keep at least one" in answer.json()["text"]
     assert desk.gate.calls == []
 

@@ -268,6 +268,26 @@ def test_a_recommendation_that_changes_closes_the_question_about_the_old_one(des
     assert desk.gate.calls == []
 
 
+def test_an_alternative_that_was_closed_cannot_be_approved(desk):
+    desk.stage.now = heard(gate=gate_status(closed={"alt-2": ("room 8 is taken by then",)}))
+    page = desk.open()
+    page.keyboard.press("2")
+    expect(page.get_by_text("Room 8 is taken by then.")).to_be_visible()
+    expect(page.locator("[data-act=approve]")).to_be_hidden()
+    page.keyboard.press("a")
+    expect(page.locator("#d-approve")).to_be_hidden()
+    page.keyboard.press("1")
+    expect(page.locator("[data-act=approve]")).to_be_visible()
+
+
+def test_a_stream_that_hangs_without_closing_is_noticed(desk):
+    page = desk.open()
+    page.evaluate("EventSource.prototype.addEventListener = () => {}")
+    now = page.evaluate("performance.now()")
+    page.evaluate(f"performance.now = () => {now} + 60000")
+    expect(page.locator("#cut")).to_be_visible()
+
+
 def test_a_viewer_has_no_actions_and_no_keys(desk):
     page = desk.open(VIEWER_KEY)
     expect(page.get_by_text("Move 3 cases, nobody is postponed")).to_be_visible()

@@ -7,7 +7,9 @@ from board_day import LAYOUT, SUITE, at, day_of, events, forecasts, gate_status,
 
 from orloop_board.flow import KEPT_PROPOSALS, TOPICS, BoardFlow
 from orloop_common import messages
+from orloop_common.domain.derived import RoomStatus
 from orloop_common.domain.site import Site
+from orloop_common.domain.vocabulary import RoomState
 from orloop_common.runtime.records import LoopSettings, Output, Record, Unreadable
 from orloop_common.testing.bus import MemoryBus
 from orloop_common.testing.clock import ManualClock
@@ -55,6 +57,14 @@ def test_the_record_on_the_higher_offset_is_kept_whatever_the_order():
     board.fold(record(messages.CASE_FORECASTS, 0, new))
     board.fold(record(messages.CASE_FORECASTS, 1, replace(new, as_of=3, model="older")))
     assert board.heard(SUITE).forecasts["hip"].model == "demo"
+
+
+def test_an_older_room_state_does_not_replace_a_newer_one():
+    board = flow()
+    newer = RoomStatus(suite=SUITE, as_of=9, at=NOW, room="8", state=RoomState.CLEANING)
+    board.fold(record(messages.ROOM_STATE, 0, newer))
+    board.fold(record(messages.ROOM_STATE, 1, replace(newer, as_of=3, state=RoomState.IDLE)))
+    assert board.heard(SUITE).rooms["8"].state is RoomState.CLEANING
 
 
 def test_the_problem_is_not_kept_and_old_answers_go():

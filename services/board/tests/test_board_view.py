@@ -378,6 +378,18 @@ def test_a_decision_on_the_log_closes_the_proposal_before_the_gates_status_says_
     assert advice.detail == "Rejected by board at 10:15: recovery full, PACU closes early."
 
 
+def test_an_alternative_that_the_gate_closed_says_why():
+    drawn = show(heard(gate=gate_status(closed={"alt-2": ("room 8 is taken by then",)})))
+    second = drawn.advice.alternatives[1]
+    assert (second.note, second.closed) == ("closed", ("Room 8 is taken by then.",))
+    assert drawn.advice.alternatives[0].closed == ()
+
+
+def test_a_change_that_waits_elsewhere_on_its_way_says_where():
+    places = [Place(room=r, start=at("10:00")) for r in ("3", "8", "9")]
+    assert where(*places) == "3 → 9 → 8"
+
+
 def test_stop_conditions_are_shown_in_the_gates_words():
     stop = StopCondition(id="s", cause=CauseClass.DATA, sentence="forecasts are old", since=at("10:05"))
     assert show(heard(gate=gate_status(stops=(stop,)))).stops == ("Forecasts are old (since 10:05).",)

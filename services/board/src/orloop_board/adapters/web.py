@@ -17,9 +17,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orloop_board.domain.reasons import CODES, OVERRIDE, REJECT
 from orloop_board.metrics import COMMANDS, REFUSED_AT_DOOR, SCREENS
 from orloop_board.ports import Gate, ManualDoor, Said, Source
+from orloop_common.domain.reasons import REASONS, reason_problem
 from orloop_common.domain.site import SuiteLayout
 
 from .door import HOLDS, Door, Refusal, Session
@@ -192,8 +192,8 @@ def _reading(app: FastAPI, board: Board) -> None:
             csrf=board.door.csrf(session),
             last=channel.id,
             open_proposal=channel.meta["proposal"],
-            reject_reasons=REJECT,
-            override_reasons=OVERRIDE,
+            reject_reasons=tuple(REASONS.items()),
+            override_reasons=tuple(r for r in REASONS.items() if r[0] != "current_plan_better"),
         )
         return HTMLResponse(text)
 
@@ -303,9 +303,11 @@ def _commands(app: FastAPI, board: Board) -> None:
         COMMANDS.labels(kind, "done" if said.ok else "refused").inc()
         return JSONResponse({"ok": said.ok, "text": said.text})
 
-    def code(reason_code: str) -> str:
-        if reason_code not in CODES:
+    def code(reason_code: str, reason: str) -> str:
+        if reason_code not in REASONS:
             raise HTTPException(400, "Pick one of the reasons.")
+        if reason_problem(reason_code, reason) is not None:
+            raise HTTPException(400, "Say in a few words what else it is.")
         return reason_code
 
     @app.post("/suites/{suite}/proposals/{proposal}/approve", response_model=None)
@@ -316,7 +318,7 @@ def _commands(app: FastAPI, board: Board) -> None:
     @app.post("/suites/{suite}/proposals/{proposal}/reject", response_model=None)
     def reject(suite: str, proposal: str, key: Key, reason_code: Text, reason: Text = "") -> Response:
         fresh(suite)
-        return told("reject", board.gate.reject(suite, proposal, code(reason_code), reason.strip(), key))
+        return told("reject", board.gate.reject(suite, proposal, code(reason_code, reason), reason.strip(), key))
 
     @app.post("/suites/{suite}/proposals/{proposal}/override", response_model=None)
     def override(
@@ -331,7 +333,7 @@ def _commands(app: FastAPI, board: Board) -> None:
         fresh(suite)
         if not keep:
             raise HTTPException(400, "Keep at least one change, or reject the recommendation.")
-        said = board.gate.override(suite, proposal, alternative, keep, code(reason_code), reason.strip(), key)
+        said = board.gate.override(suite, proposal, alternative, keep, code(reason_code, reason), reason.strip(), key)
         return told("override", said)
 
     @app.post("/suites/{suite}/mode", response_model=None)

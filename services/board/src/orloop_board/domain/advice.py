@@ -80,7 +80,7 @@ def _open(heard: Heard, proposal: Proposal, now: datetime, zone: ZoneInfo) -> Ad
         decide_by=clock(proposal.decide_by, zone) if proposal.decide_by else None,
         decide_in=_in_words(left) if left is not None else "",
         urgent=left is not None and left <= SOON,
-        alternatives=alternative_views(proposal, heard.day, zone),
+        alternatives=alternative_views(proposal, heard.day, zone, heard.gate.closed if heard.gate else {}),
     )
 
 

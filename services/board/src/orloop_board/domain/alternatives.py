@@ -1,5 +1,6 @@
 """Alternatives as people compare them: figures, changes with reasons, who pays, and the proof."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,8 +13,10 @@ from .values import AlternativeView, ChangeView, Figure, Payer
 from .wording import clock, count, sentence, whole_minutes
 
 
-def alternative_views(proposal: Proposal, day: SuiteDay, zone: ZoneInfo) -> tuple[AlternativeView, ...]:
-    """The proposal's alternatives, the recommended one first."""
+def alternative_views(
+    proposal: Proposal, day: SuiteDay, zone: ZoneInfo, closed: Mapping[str, tuple[str, ...]]
+) -> tuple[AlternativeView, ...]:
+    """The proposal's alternatives, the recommended one first; `closed` are those the gate has closed, and why."""
     most = max((_most(a) for a in proposal.alternatives), default=timedelta(0))
     postponing = any(a.price.postponed for a in proposal.alternatives)
     gaps = all(a.break_in_gap is not None for a in proposal.alternatives)
@@ -22,12 +25,13 @@ def alternative_views(proposal: Proposal, day: SuiteDay, zone: ZoneInfo) -> tupl
             number=number,
             id=alternative.id,
             title=sentence(alternative.title),
-            note="recommended" if number == 1 else "",
+            note="closed" if alternative.id in closed else "recommended" if number == 1 else "",
             summary=sentence(alternative.summary),
             figures=_figures(alternative, postponing, gaps),
             changes=tuple(change_view(day, change, zone) for change in alternative.changes),
             payers=_payers(alternative, most),
             proof=proof(alternative, proposal.solver, proposal.forecasts_stale),
+            closed=tuple(sentence(why) + "." for why in closed.get(alternative.id, ())),
         )
         for number, alternative in enumerate(proposal.alternatives, start=1)
     )
@@ -65,7 +69,7 @@ def change_view(day: SuiteDay, change: Change, zone: ZoneInfo) -> ChangeView:
         case=change.case,
         title=procedure(record) if record else "Case",
         who=surgeon(record) if record else "",
-        where=where(change.origin, change.target),
+        where=where(change.origin, change.target, change.via),
         was=_time(change.origin, zone, "no time yet"),
         will=_time(change.target, zone, "postponed"),
         reason=sentence(change.reason) + "." if change.reason.strip() else "",
@@ -74,8 +78,10 @@ def change_view(day: SuiteDay, change: Change, zone: ZoneInfo) -> ChangeView:
     )
 
 
-def where(origin: Place, target: Place) -> str:
-    """`3 → 8`, `room 6` where the room stays, `3 → not today` where the case is postponed."""
+def where(origin: Place, target: Place, via: Place | None = None) -> str:
+    """`3 → 8`, `room 6` where the room stays, `3 → not today` where the case is postponed; `via` where it waits."""
+    if via is not None and via.room not in (None, origin.room, target.room):
+        return f"{origin.room} → {via.room} → {target.room}"
     if target.room is None:
         return f"{origin.room} → not today" if origin.room else "not today"
     if origin.room is None:

@@ -155,7 +155,7 @@ class Payer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlternativeView:
-    """One way out, ranked by `number`."""
+    """One way out, ranked by `number`; `closed` says why it can no longer be chosen, if so."""
 
     number: int
     id: str
@@ -166,6 +166,7 @@ class AlternativeView:
     changes: tuple[ChangeView, ...]
     payers: tuple[Payer, ...]
     proof: str
+    closed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

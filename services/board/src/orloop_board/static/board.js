@@ -23,6 +23,7 @@
         const on = b.dataset.choose === String(number);
         b.setAttribute("aria-checked", on);
         b.tabIndex = on ? 0 : -1;
+        if (on) body.toggleAttribute("data-closed", b.hasAttribute("data-closed"));
         if (on && focus) b.focus();
       }
     }
@@ -264,11 +265,12 @@
       const pressed = event.key.toLowerCase();
       if (/^[123]$/.test(pressed)) choose(pressed);
       else if (pressed === "t") turn();
-      else if (KEYS[pressed] && !body.hasAttribute("data-cut") && $(`[data-act="${KEYS[pressed]}"]`)) { event.preventDefault(); act(KEYS[pressed]); }
+      else if (KEYS[pressed] && !body.hasAttribute("data-cut") && $(`[data-act="${KEYS[pressed]}"]`)?.getClientRects().length) { event.preventDefault(); act(KEYS[pressed]); }
     });
 
     $("#theme").textContent = dark() ? "Day" : "Night";
     setKeys(store.get("orloop-keys") !== "off");
+    choose(1);
     makeReachable();
     connect();
   });

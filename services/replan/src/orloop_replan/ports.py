@@ -41,6 +41,9 @@ class Search(Protocol):
     def best(self, goal: Goal, cuts: Sequence[Cut], start: Plan) -> Plan | None:
         """The best plan under work limits, begun from `start`; None if there is none under the cuts."""
 
+    def spent(self) -> int:
+        """Work done so far (simplex iterations): the same on every machine."""
+
     def places(self, case: str) -> Sequence[Place]:
         """The places that the search considers for a case."""
 
@@ -96,6 +99,7 @@ class Limits:
     candidates: int = 48
     per_room: int = 10
     kept: int = 25
+    iterations: int = 12_000
     alternatives: int = 3
 
     def settings(self) -> dict[str, str]:
@@ -104,5 +108,6 @@ class Limits:
             "candidates": str(self.candidates),
             "per_room": str(self.per_room),
             "kept": str(self.kept),
+            "iterations": str(self.iterations),
             "alternatives": str(self.alternatives),
         }

@@ -8,7 +8,7 @@ seed, no time limit: the same problem gives the same plan on a slow and on a fas
 from collections.abc import Sequence
 from typing import Any
 
-import highspy  # type: ignore[import-untyped]
+import highspy
 import numpy as np
 import pyomo.environ as pyo  # type: ignore[import-untyped]
 import pyomo.version  # type: ignore[import-untyped]
@@ -16,9 +16,9 @@ import pyomo.version  # type: ignore[import-untyped]
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.rightshift import right_shift
+from orloop_replan.domain.candidates import restricted
+from orloop_replan.ports import Cut, Goal, Limits, Plan, Search
 
-from ..domain.candidates import restricted
-from ..ports import Cut, Goal, Limits, Plan, Search
 from .pyomo_model import build, prices
 
 GAP = 0.01
@@ -37,7 +37,8 @@ class HighsEngine:
 
     @property
     def name(self) -> str:
-        return f"pyomo {pyomo.version.version} highs {highspy.Highs().version()}"
+        solver = highspy.Highs()  # type: ignore[no-untyped-call]
+        return f"pyomo {pyomo.version.version} highs {solver.version()}"
 
     def search(self, problem: PlanProblem, seed: int) -> Search:
         return HighsSearch(problem, seed, self.limits)
@@ -58,7 +59,8 @@ class HighsSearch:
         self._lower = np.array([float(v.lb) for v in self._variables])
         self._upper = np.array([float(v.ub) for v in self._variables])
         self._cuts: set[Cut] = set()
-        self._highs = highspy.Highs()
+        self._iterations = 0
+        self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
         options = {
             "output_flag": False,
             "threads": 1,
@@ -74,6 +76,9 @@ class HighsSearch:
     def places(self, case: str) -> Sequence[Place]:
         return [c.place for c in self.candidates if self.problem.cases[c.case].id == case]
 
+    def spent(self) -> int:
+        return self._iterations
+
     def best(self, goal: Goal, cuts: Sequence[Cut], start: Plan) -> Plan | None:
         for cut in cuts:
             self._add(cut)
@@ -86,7 +91,7 @@ class HighsSearch:
         _asked(self._highs.changeColsBounds(len(upper), columns, self._lower, upper), "the bounds")
         self._highs.setOptionValue("mip_rel_gap", 0.0 if goal.kind == "lowest_cost" else GAP)
         self._highs.setSolution(len(begin), columns, begin)
-        self._highs.run()
+        self._run()
         found = self._highs.getInfo().primal_solution_status == 2
         plan = self._plan(np.array(self._highs.getSolution().col_value)) if found else None
         _asked(self._highs.changeColsBounds(len(upper), columns, self._lower, self._upper), "the bounds")
@@ -95,7 +100,7 @@ class HighsSearch:
     def _worth_keeping(self, begin: "np.typing.NDArray[np.float64]") -> "np.typing.NDArray[np.bool_]":
         """By reduced cost in the relaxation: the cheapest places, and those of the start."""
         self._highs.setOptionValue("solve_relaxation", True)
-        self._highs.run()
+        self._run()
         self._highs.setOptionValue("solve_relaxation", False)
         kept = np.ones(len(self._variables), dtype=bool)
         if self._highs.getInfo().primal_solution_status != 2:
@@ -106,6 +111,10 @@ class HighsSearch:
         kept[self._takes] = False
         kept[self._takes[order[:keep]]] = True
         return kept | (begin > 0.5)
+
+    def _run(self) -> None:
+        _asked(self._highs.run(), "a run")
+        self._iterations += max(0, int(self._highs.getInfo().simplex_iteration_count))
 
     def _costs(self, goal: Goal) -> "np.typing.NDArray[np.float64]":
         costs = np.zeros(len(self._variables))

@@ -17,9 +17,8 @@ from pyomo.core.expr import LinearExpression  # type: ignore[import-untyped]
 
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.vocabulary import Urgency
-
-from ..domain.candidates import Candidate, Span, Timeline, candidate, left_over, overlap, postponing_cost
-from ..ports import Goal
+from orloop_replan.domain.candidates import Candidate, Span, Timeline, candidate, left_over, overlap, postponing_cost
+from orloop_replan.ports import Goal
 
 Row = tuple[list[Any], float]  # variables, and how many of them may be 1
 
@@ -105,9 +104,9 @@ def one_change_at_a_time(model: Any, line: Timeline, candidates: Sequence[Candid
     """one-change-at-a-time: no two cases trade places, since then neither change could be made first."""
     cases = line.problem.cases
     by_case: dict[int, list[int]] = {}
-    for n, one in enumerate(candidates):
-        if not one.unchanged:
-            by_case.setdefault(one.case, []).append(n)
+    for n, found in enumerate(candidates):
+        if not found.unchanged:
+            by_case.setdefault(found.case, []).append(n)
     origins = {i: candidate(line, i, replace(case, slack=timedelta(0)), case.current) for i, case in enumerate(cases)}
 
     def into(mover: int, origin: Candidate | None) -> list[Any]:

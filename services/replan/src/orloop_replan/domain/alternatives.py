@@ -11,19 +11,24 @@ from orloop_common.domain.digest import derived_id, digest
 from orloop_common.domain.plan import Assignment, Change, Place
 from orloop_common.domain.problem import PlanProblem, ProblemCase
 from orloop_common.domain.rightshift import right_shift
+from orloop_replan.ports import Cut, Goal, Limits, Plan, Search
 
-from ..ports import Cut, Goal, Plan, Search
 from .ordering import Circle, changed, in_order, needs_gone
 from .reasons import reason
 from .words import summary, title
 
-CIRCLES = 6
+CIRCLES = 4
 """So many swaps are cut off before a search gives up on a goal."""
+APART = timedelta(minutes=15)
+"""Starts in the same room that are closer than this are no other plan."""
 GOALS = (
     Goal("lowest_cost"),
     Goal("fewest_changes", cost=1, changed=2000),
     Goal("least_overtime", cost=1, changed=1, overtime=400),
 )
+
+
+_POSTPONED = Place(room=None, start=None)
 
 
 @dataclass
@@ -34,7 +39,7 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def alternatives(problem: PlanProblem, search: Search, wanted: int = 3) -> tuple[tuple[Alternative, ...], str]:
+def alternatives(problem: PlanProblem, search: Search, limits: Limits) -> tuple[tuple[Alternative, ...], str]:
     """Ranked alternatives, the recommended one first, and a note on what was left out.
 
     Empty if no plan keeps every hard rule.
@@ -47,10 +52,10 @@ def alternatives(problem: PlanProblem, search: Search, wanted: int = 3) -> tuple
     found.plans.append((GOALS[0], first))
     if changed(problem, first):
         for goal in (*GOALS[1:], *_keep_free(problem, first)):
-            if len(found.plans) < wanted:
+            if len(found.plans) < limits.alternatives and search.spent() < limits.iterations:
                 _try(problem, search, goal, [], first, found)
-        if len(found.plans) < wanted:
-            cuts = [_unlike(problem, plan) for _, plan in found.plans]
+        if len(found.plans) < limits.alternatives and search.spent() < limits.iterations:
+            cuts = [_unlike(problem, search, plan) for _, plan in found.plans]
             _try(problem, search, Goal("different"), cuts, first, found)
     return _told(problem, found.plans), " ".join(found.notes)
 
@@ -64,8 +69,14 @@ def fallback(problem: PlanProblem) -> tuple[Alternative, ...]:
 
 
 def distance(one: Plan, two: Plan) -> int:
-    """In how many cases two plans differ."""
-    return sum(one[case] != two[case] for case in one)
+    """In how many cases two plans differ: by room, or by a start that a person would call another one."""
+    return sum(not _near(one[case], two[case]) for case in one)
+
+
+def _near(one: Place, two: Place) -> bool:
+    if one.room != two.room or one.start is None or two.start is None:
+        return one == two
+    return abs(one.start - two.start) < APART
 
 
 def _try(problem: PlanProblem, search: Search, goal: Goal, cuts: Sequence[Cut], start: Plan, found: Found) -> None:
@@ -79,7 +90,7 @@ def _search(
 ) -> Plan | None:
     """The goal's best plan that the checker passes and that can be carried out one change at a time."""
     cuts = list(cuts)
-    for _ in range(CIRCLES):
+    for _ in range(CIRCLES if goal is GOALS[0] else 2):
         plan = search.best(goal, cuts, start)
         if plan is None:
             return None
@@ -120,11 +131,12 @@ def _keep_free(problem: PlanProblem, first: Plan) -> list[Goal]:
     return [Goal("keep_room_free", keep_free=room)]
 
 
-def _unlike(problem: PlanProblem, plan: Plan) -> Cut:
+def _unlike(problem: PlanProblem, search: Search, plan: Plan) -> Cut:
     """At least max(3, 20 %) of the plan's changed cases have to be placed otherwise."""
     moved = changed(problem, plan)
     apart = min(len(moved), _apart(len(moved)))
-    return Cut(tuple((case.id, plan[case.id]) for case in moved), len(moved) - apart)
+    near = tuple((c.id, p) for c in moved for p in (*search.places(c.id), _POSTPONED) if _near(p, plan[c.id]))
+    return Cut(near, len(moved) - apart)
 
 
 def _apart(changes: int) -> int:

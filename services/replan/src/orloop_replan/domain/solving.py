@@ -2,14 +2,14 @@
 
 from orloop_common.domain.derived import SolverRecord
 from orloop_common.domain.problem import PlanProblem
+from orloop_replan.ports import Engine, Job, Limits, Solved
 
-from ..ports import Engine, Job, Limits, Solved
 from .alternatives import alternatives, fallback
 
 
 def solve(job: Job, engine: Engine, limits: Limits) -> Solved:
     """Alternatives by the engine; right-shift where it finds none. `seconds` is the caller's to measure."""
-    found, note = alternatives(job.problem, engine.search(job.problem, job.seed), limits.alternatives)
+    found, note = alternatives(job.problem, engine.search(job.problem, job.seed), limits)
     if found:
         return Solved(id=job.id, alternatives=found, solver=record("milp", engine.name, job.seed, limits, note))
     return in_turn(job.id, job.problem, job.seed, limits, note, engine.name)

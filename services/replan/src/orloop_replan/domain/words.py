@@ -20,7 +20,7 @@ def title(kind: str, price: Price, others: Sequence[Price], kept_free: str | Non
     if kind == "keep_room_free":
         return f"Keep room {kept_free} free"
     if kind == "lowest_cost":
-        waits_least = all(price.patients_waiting < other.patients_waiting for other in others)
+        waits_least = all(price.patients_waiting <= other.patients_waiting for other in others)
         return "Fewest waits" if waits_least else "Best balance"
     return _TITLES[kind]
 

@@ -210,6 +210,7 @@ def test_after_sigkill_the_fold_and_the_topics_are_those_of_a_fresh_fold(stage: 
         worker.reaches(north=share - 60)
         worker.end(signal.SIGKILL)
         worker = here.worker(port=worker.port)
+        worker.until(lambda answer: answer["ready"], "readyz", within=20)
     here.publish(*events[330:])
     state = worker.reaches(north=len(events))
     assert state["suites"]["north"] == here.fresh().state()["north"]

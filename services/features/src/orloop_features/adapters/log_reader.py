@@ -54,12 +54,12 @@ class KafkaLogReader:
 
     def _until(self, partition: int, stop: int) -> Iterator[RawRecord]:
         while True:
-            messages = self._consumer.consume(500, PATIENCE)
-            if not messages:
+            first = self._consumer.poll(PATIENCE)  # `consume` alone waits until it has all that it may return
+            if first is None:
                 raise Stalled(
                     f"Expected to read {self._topic}/{partition} up to {stop}, got nothing for {PATIENCE:g} s."
                 )
-            for message in messages:
+            for message in (first, *self._consumer.consume(499, 0)):
                 if (error := message.error()) is not None:
                     if error.code() == KafkaError._PARTITION_EOF:
                         return

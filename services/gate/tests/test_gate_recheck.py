@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from orloop_common.domain import events as e
 from orloop_common.domain.building import build_problem
 from orloop_common.domain.derived import CaseForecast, Proposal
@@ -149,6 +151,11 @@ def test_the_recommended_alternative_decides_and_the_others_are_closed_one_by_on
     assert isinstance(refused, Withhold)
     assert refused.final
     assert refused.sentences[0].startswith("Things have moved on since this was proposed: ")
+
+
+@pytest.mark.parametrize("problem", ["%%%", "AAAA", b64encode(zlib.compress(b"{}")).decode()])
+def test_a_proposal_whose_problem_cannot_be_read_is_withheld_and_stops_nothing_else(problem: str) -> None:
+    assert broken(sight(), replace(TIGHT, problem=problem)) == ["problem-unreadable"]
 
 
 def test_before_the_first_tick_nothing_can_be_rechecked_and_the_clock_withholds() -> None:

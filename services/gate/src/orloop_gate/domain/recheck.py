@@ -25,7 +25,10 @@ def recheck(sight: Sight, proposal: Proposal, alternative: Alternative) -> tuple
         return stopped
     if sight.day.now is None:
         return ()  # without event time nothing can be judged; the stale clock withholds
-    proposed = _problem_of(proposal)
+    try:
+        proposed = _problem_of(proposal)
+    except (ValueError, zlib.error):
+        return (Broken("problem-unreadable", "what it was worked out from cannot be read.", ()),)
     problem = build_problem(sight.day, sight.forecasts, sight.layout)
     if proposed is not None:
         problem = without_drift(problem, proposed, alternative, sight.layout.materiality)

@@ -18,9 +18,10 @@ from board_day import Stage, approved, heard, quiet_morning, refused
 from fastapi import FastAPI
 
 from orloop_board.adapters.door import Door
+from orloop_board.adapters.parts import Board
 from orloop_board.adapters.server import WebServer
 from orloop_board.adapters.snapshots import Snapshots
-from orloop_board.adapters.web import Board, build
+from orloop_board.adapters.web import build
 from orloop_board.ports import Gate, ManualDoor, Said
 from orloop_common.runtime.clock import SystemClock
 from orloop_common.runtime.health import bind

@@ -40,7 +40,15 @@ from orloop_common.domain.calendar import OperationalCalendar
 from orloop_common.domain.derived import Proposal, RoomStatus, StopCondition
 from orloop_common.domain.plan import Place
 from orloop_common.domain.suite_day import SuiteDay
-from orloop_common.domain.vocabulary import CauseClass, Milestone, Mode, RoomState, Verdict
+from orloop_common.domain.vocabulary import (
+    CauseClass,
+    Milestone,
+    Mode,
+    ReadinessItem,
+    ReadinessStatus,
+    RoomState,
+    Verdict,
+)
 
 
 def show(now: Heard, pulse: Pulse = LIVE) -> BoardView:
@@ -139,6 +147,18 @@ def test_a_case_whose_room_will_be_down_is_not_drawn_as_if_it_could_start():
     quiet = show(heard(gate=gate_status(open_proposal=None)))
     assert bar(quiet, "nephrectomy", "expected").tone == "blocked"
     assert "its room is down" in bar(quiet, "nephrectomy", "expected").full
+
+
+def test_what_a_patient_still_needs_is_in_the_full_text():
+    needed = e.ReadinessChanged(
+        id="r",
+        suite=SUITE,
+        at=at("10:13"),
+        case="knee",
+        item=ReadinessItem.SITE_MARKING,
+        status=ReadinessStatus.OUTSTANDING,
+    )
+    assert bar(show(after(needed)), "knee", "expected").full.endswith("still outstanding: site marking")
 
 
 def test_a_restored_room_is_no_longer_down():
@@ -296,13 +316,12 @@ def test_a_change_says_what_where_when_and_why():
 def test_a_postponed_case_says_so():
     last = show(heard()).advice.alternatives[2].changes[2]
     assert last.postponed
-    assert last.where == "3 → not today"
-    assert last.will == "postponed"
+    assert (last.where, last.will) == ("postponed", "not today")
 
 
 @pytest.mark.parametrize(
     ("origin", "target", "words"),
-    [("3", "8", "3 → 8"), ("6", "6", "room 6"), (None, "4", "→ 4"), (None, None, "not today")],
+    [("3", "8", "3 → 8"), ("6", "6", "room 6"), (None, "4", "→ 4"), ("3", None, "postponed")],
 )
 def test_where_a_change_goes(origin, target, words):
     assert where(Place(room=origin, start=at("10:00")), Place(room=target, start=at("11:00"))) == words
@@ -323,7 +342,9 @@ def test_who_pays_is_measured_against_the_dearest_alternative():
 def test_the_proof_tells_gap_and_seconds():
     answer = proposal(day_of(events()))
     assert proof(answer.alternatives[0], answer.solver, False) == "Within 2.1 % of the best possible · found in 0.6 s"
-    assert proof(answer.alternatives[2], answer.solver, False).startswith("Proven")
+    third = answer.alternatives[2]
+    assert proof(third, answer.solver, False).startswith("Proven: nothing cheaper exists")
+    assert proof(third, answer.solver, False, recommended=False).startswith("Proven the best of its kind")
 
 
 def test_a_fallback_is_called_by_its_name():

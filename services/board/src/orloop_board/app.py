@@ -10,9 +10,10 @@ from orloop_common.runtime.service import Runtime, run_service
 from .adapters.door import Door
 from .adapters.gate import GateClient
 from .adapters.manual import ManualClient
+from .adapters.parts import Board
 from .adapters.server import WebServer
 from .adapters.snapshots import Snapshots
-from .adapters.web import Board, build
+from .adapters.web import build
 from .flow import TOPICS, BoardFlow
 from .settings import Settings
 

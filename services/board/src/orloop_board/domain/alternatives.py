@@ -30,7 +30,7 @@ def alternative_views(
             figures=_figures(alternative, postponing, gaps),
             changes=tuple(change_view(day, change, zone) for change in alternative.changes),
             payers=_payers(alternative, most),
-            proof=proof(alternative, proposal.solver, proposal.forecasts_stale),
+            proof=proof(alternative, proposal.solver, proposal.forecasts_stale, recommended=number == 1),
             closed=tuple(sentence(why) + "." for why in closed.get(alternative.id, ())),
         )
         for number, alternative in enumerate(proposal.alternatives, start=1)
@@ -71,7 +71,7 @@ def change_view(day: SuiteDay, change: Change, zone: ZoneInfo) -> ChangeView:
         who=surgeon(record) if record else "",
         where=where(change.origin, change.target, change.via),
         was=_time(change.origin, zone, "no time yet"),
-        will=_time(change.target, zone, "postponed"),
+        will=_time(change.target, zone, "not today"),
         reason=sentence(change.reason) + "." if change.reason.strip() else "",
         checked=f"{count(len(change.rules), 'rule')} checked: {', '.join(change.rules)}" if change.rules else "",
         postponed=change.target.room is None,
@@ -79,18 +79,18 @@ def change_view(day: SuiteDay, change: Change, zone: ZoneInfo) -> ChangeView:
 
 
 def where(origin: Place, target: Place, via: Place | None = None) -> str:
-    """`3 → 8`, `room 6` where the room stays, `3 → not today` where the case is postponed; `via` where it waits."""
+    """`3 → 8`, `room 6` where the room stays, `postponed` where there is none; `via` where it waits."""
     if via is not None and via.room not in (None, origin.room, target.room):
         return f"{origin.room} → {via.room} → {target.room}"
     if target.room is None:
-        return f"{origin.room} → not today" if origin.room else "not today"
+        return "postponed"
     if origin.room is None:
         return f"→ {target.room}"
     return f"room {target.room}" if origin.room == target.room else f"{origin.room} → {target.room}"
 
 
 def _time(place: Place, zone: ZoneInfo, otherwise: str) -> str:
-    moment: datetime | None = place.start if place.room is not None or otherwise != "postponed" else None
+    moment: datetime | None = place.start if place.room is not None or otherwise != "not today" else None
     return clock(moment, zone) if moment else otherwise
 
 
@@ -120,17 +120,18 @@ def _payer(name: str, length: timedelta, most: timedelta, noun: str) -> Payer:
     return Payer(name=name, share=min(100.0, round(100 * length / most, 1)), text=f"{number} min {noun}")
 
 
-def proof(alternative: Alternative, solver: SolverRecord | None, stale: bool) -> str:
-    """How good the answer is known to be, and how it was found."""
+def proof(alternative: Alternative, solver: SolverRecord | None, stale: bool, *, recommended: bool = True) -> str:
+    """How good the answer is known to be (the others: among those of their kind), and how it was found."""
+    best = "the best possible" if recommended else "the best of its kind"
     parts = []
     if solver is not None and solver.path == "right_shift":
         parts.append("Right-shift: every case later, none better placed")
     elif alternative.gap is None:
-        parts.append("Distance to the best possible not known")
+        parts.append(f"Distance to {best} not known")
     elif alternative.gap < 0.0005:
-        parts.append("Proven: nothing cheaper exists")
+        parts.append("Proven: nothing cheaper exists" if recommended else "Proven the best of its kind")
     else:
-        parts.append(f"Within {100 * alternative.gap:.1f} % of the best possible")
+        parts.append(f"Within {100 * alternative.gap:.1f} % of {best}")
     if solver is not None:
         parts.append(f"found in {solver.seconds:.1f} s")
         if solver.note:

@@ -12,7 +12,7 @@ from orloop_common.domain.suite_day import SuiteDay
 from .axis import Scale
 from .projection import Stay
 from .values import Bar
-from .wording import clock, minutes, shorten
+from .wording import clock, listing, minutes, shorten
 
 Arrival = tuple[str, datetime, timedelta]  # room, start, length
 
@@ -45,9 +45,15 @@ def shifts(case: str, room: str, alternatives: Sequence[Alternative]) -> tuple[i
 
 
 def stay_bar(
-    day: SuiteDay, stay: Stay, scale: Scale, zone: ZoneInfo, now: datetime, alternatives: Sequence[Alternative]
+    day: SuiteDay,
+    stay: Stay,
+    scale: Scale,
+    zone: ZoneInfo,
+    now: datetime,
+    alternatives: Sequence[Alternative],
+    missing: tuple[str, ...] = (),
 ) -> Bar:
-    """The bar of a stay as the published plan and the milestones have it."""
+    """The bar of a stay as the published plan and the milestones have it; `missing` is what the patient still needs."""
     pending = day.pending.get(stay.case)
     came_from = pending.change.origin.room if pending else None
     overrun = stay.status == "running" and now > stay.booked_end
@@ -66,7 +72,9 @@ def stay_bar(
         short=shorten(procedure(stay.record)),
         who="add-on" if add_on and kind == "expected" and not who else who,
         time=clock(stay.start, zone),
-        full=_full(stay, zone, now, overrun, pending is not None) + (", but its room is down" if blocked else ""),
+        full=_full(stay, zone, now, overrun, pending is not None)
+        + (", but its room is down" if blocked else "")
+        + (f", still outstanding: {listing([m.replace('_', ' ') for m in missing])}" if missing else ""),
         done_width=scale.width(stay.start, min(now, stay.end)) if stay.status == "running" else 0.0,
         booked_x=scale.x(stay.booked_end) if overrun else None,
         p80_x=scale.x(stay.p80) if stay.p80 and tail_end else None,

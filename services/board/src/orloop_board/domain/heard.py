@@ -1,7 +1,7 @@
 """Everything that the board has heard, as one frozen value: what `view` works from."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from immutables import Map
 
@@ -41,20 +41,3 @@ class Pulse:
     @property
     def beating(self) -> bool:
         return self.silent_for is not None and self.silent_for <= self.limit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """Who looks: `viewer` sees, `board_runner` also acts."""
-
-    user: str = "board"
-    role: str = "viewer"
-
-    @property
-    def may_act(self) -> bool:
-        return self.role == "board_runner"
-
-
-def newest(first: datetime | None, second: datetime | None) -> datetime | None:
-    """The later of two moments that may be unknown."""
-    return max((m for m in (first, second) if m is not None), default=None)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from orloop_common.domain.derived import Alternative
-from orloop_common.domain.reading import is_called, last_left, occupant, room_state
+from orloop_common.domain.reading import is_called, last_left, occupant, outstanding, room_state
 from orloop_common.domain.site import RoomLayout
 from orloop_common.domain.vocabulary import Milestone, RoomState
 
@@ -72,6 +72,14 @@ def down_of(heard: Heard, room: str) -> Down | None:
     return Down(since=record.down.at, cause=record.down.cause, until=record.down.until)
 
 
+def missing(heard: Heard, stay: Stay) -> tuple[str, ...]:
+    """What a waiting patient still needs: the published case state where it has read further, else the fold's."""
+    if stay.status != "expected":
+        return ()
+    status = heard.cases.get(stay.case)
+    return status.outstanding if status is not None and status.as_of > heard.as_of else outstanding(stay.record)
+
+
 def _room(moment: Moment, room: RoomLayout, stays: tuple[Stay, ...], coming: tuple[Bar, ...]) -> RoomView:
     heard, scale, zone, now = moment.heard, moment.scale, moment.zone, moment.now
     calendar = heard.day.calendar
@@ -81,7 +89,8 @@ def _room(moment: Moment, room: RoomLayout, stays: tuple[Stay, ...], coming: tup
     running = next((s for s in stays if s.status == "running"), None)
     upcoming = next((s for s in stays if s.status == "expected"), None)
     overrun = running is not None and now > running.booked_end
-    bars = tuple(stay_bar(heard.day, s, scale, zone, now, moment.alternatives) for s in stays) + coming
+    drawn = (stay_bar(heard.day, s, scale, zone, now, moment.alternatives, missing(heard, s)) for s in stays)
+    bars = (*drawn, *coming)
     detail = _detail(moment, room.id, state, since, down, running, upcoming)
     right, right_detail = _right(moment, room.id, state, down, running, upcoming)
     return RoomView(

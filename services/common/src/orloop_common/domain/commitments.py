@@ -68,8 +68,9 @@ def classify(
         expected, blockers = _expected(case, published, held, known.get(case.current.room or ""), day.now, grid)
         late = expected - published
         down = _down_at(known.get(case.current.room or ""), published, case.length)
-        movable = expected >= earliest_start and stays in ("", "called" if down else "") and case.current.room in known
-        if movable and timedelta(0) < late < materiality and not down and published >= earliest_start:
+        may = stays in ("", "called" if down else "") and case.current.room in known
+        movable = may and expected >= earliest_start and (published >= earliest_start or late >= materiality)
+        if movable and timedelta(0) < late < materiality and not down:
             _absorb(blockers, case, published)
             expected = published
         held.append(_planned(case, expected, "" if movable else stays or "notice"))

@@ -201,6 +201,7 @@ def test_a_change_is_refused_with_words(hospital: Build) -> None:
     inside = first_in(day, "5", 1)
     assert "already in the room" in ask(day, change(inside, "8", "13:00"))[1]
     assert "out of use" in ask(day, change(case, "3", "13:00"))[1]
+    assert ask(day, change(case, "3", "15:00"))[0], "the room is expected back by then"
     assert "This room is not known" in ask(day, change(case, "99", "13:00"))[1]
     assert "has passed" in ask(day, change(case, "8", "11:00"))[1]
     assert "not known here" in ask(day, change("X", "8", "13:00"))[1]

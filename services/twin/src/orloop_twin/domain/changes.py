@@ -20,7 +20,7 @@ def objection(change: ChangeRequest, now: int, cases: Mapping[str, CaseOfDay], r
         return "The patient is already in the room"
     if room is None:
         return "This room is not known here"
-    if room.down:
+    if room.down and (room.back is None or change.start < room.back):
         return "This room is out of use"
     if change.start < now - 10 * MINUTE:
         return "The start that is asked for has passed"

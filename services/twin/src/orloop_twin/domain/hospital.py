@@ -275,7 +275,7 @@ class Hospital:
         down = next(d for d in self.scenario.rooms_down if d.room == room_id)
         room = self._rooms[room_id]
         yield self.env.timeout(max(0, fails_at(down, self.draws) - self.now))
-        room.down = True
+        room.down, room.back = True, seconds(down.expected_until)
         failed = self.now
         self._tell_all()
         yield self.env.timeout(down.report_seconds)

@@ -46,5 +46,7 @@ class RoomOfDay:
 
     id: str
     down: bool = False
+    back: int | None = None
+    """While it is down: the second from midnight at which it is expected to be fit again, if anybody knows."""
     dirty: bool = False
     taken: str | None = None

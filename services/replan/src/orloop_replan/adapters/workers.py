@@ -3,6 +3,7 @@
 Nothing here waits: results are polled, and a wall-clock guard answers with right-shift in the parent.
 """
 
+import contextlib
 import queue
 import subprocess
 import sys
@@ -34,7 +35,8 @@ class Child:
         )
         self.warm = threading.Event()
         self.said: queue.SimpleQueue[Solved] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, name="child", daemon=True).start()
+        self._thread = threading.Thread(target=self._listen, name="child", daemon=True)
+        self._thread.start()
 
     def alive(self) -> bool:
         return self._process.poll() is None
@@ -45,22 +47,30 @@ class Child:
         assert pipe is not None
         try:
             write(pipe, to_json(job))  # type: ignore[arg-type]
-        except OSError as error:
+        except (OSError, ValueError) as error:
             _log.warning("child_is_gone", reason=str(error))
 
     def end(self) -> None:
-        """End at once, in the middle of a solve if need be."""
+        """End at once, in the middle of a solve if need be; does not wait."""
         self._process.kill()
-        threading.Thread(target=self._process.wait, daemon=True).start()
+
+    def gone(self, timeout: float) -> None:
+        """Wait until an ended child has been cleared away."""
+        self._thread.join(timeout)
 
     def _listen(self) -> None:
-        pipe = self._process.stdout
-        assert pipe is not None
-        while (frame := read(pipe)) is not None:  # type: ignore[arg-type]
+        said, asked = self._process.stdout, self._process.stdin
+        assert said is not None
+        assert asked is not None
+        while (frame := read(said)) is not None:  # type: ignore[arg-type]
             if frame == b'"warm"':
                 self.warm.set()
             else:
                 self.said.put(from_json(Solved, frame))
+        self._process.wait()
+        said.close()
+        with contextlib.suppress(OSError):
+            asked.close()
 
 
 @dataclass
@@ -120,9 +130,11 @@ class ChildWorkers:
         return None
 
     def close(self) -> None:
-        for child in (self._active, self._spare):
-            if child is not None:
-                child.end()
+        children = [child for child in (self._active, self._spare) if child is not None]
+        for child in children:
+            child.end()
+        for child in children:
+            child.gone(2.0)
 
     def _give_up(self, job: Job, spent: float, note: str) -> Solved:
         _log.warning("right_shift_instead", reason=note, problem=digest(job.problem)[:12])

@@ -1,0 +1,197 @@
+"""The model against the checker and the published cost; alternatives; order; determinism."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orloop_common.domain.checker import PLAN_RULES, check, with_changes
+from orloop_common.domain.cost import price, who_pays
+from orloop_common.domain.derived import Alternative
+from orloop_common.domain.plan import Interval, Place
+from orloop_common.domain.problem import PlanProblem
+from orloop_common.domain.rightshift import right_shift
+from orloop_common.messages import to_json
+from orloop_replan.adapters.highs_engine import HighsEngine, HighsSearch
+from orloop_replan.adapters.pyomo_model import FILTERED_RULES, MODEL_RULES
+from orloop_replan.domain.alternatives import APART, alternatives, distance, fallback
+from orloop_replan.domain.instances import DISTURBANCES, generate
+from orloop_replan.domain.ordering import Circle, in_order
+from orloop_replan.domain.reasons import reason
+from orloop_replan.domain.solving import solve
+from orloop_replan.ports import Goal, Job, Limits, Plan
+
+LIMITS = Limits()
+ENGINE = HighsEngine(LIMITS)
+PUBLISHED_COST = Goal("parity", cost=1, changed=0, postponed=0)
+
+
+def solved(problem: PlanProblem) -> tuple[Alternative, ...]:
+    return solve(Job(id="j", problem=problem), ENGINE, LIMITS).alternatives
+
+
+def plan_of(alternative: Alternative) -> Plan:
+    return {a.case: a.place for a in alternative.plan}
+
+
+@pytest.mark.contract
+def test_every_rule_of_a_plan_is_a_row_of_the_model_or_a_filter_of_its_places() -> None:
+    modelled = {"case-once", *MODEL_RULES, *FILTERED_RULES}
+    assert set(PLAN_RULES) <= modelled
+    assert modelled - set(PLAN_RULES) == {"one-change-at-a-time"}
+
+
+@pytest.mark.parametrize("disturbance", [*DISTURBANCES, "none"])
+def test_right_shift_is_sound_on_every_made_up_suite(disturbance: str) -> None:
+    for seed in range(8):
+        problem = generate(seed, 10, disturbance)
+        plan = right_shift(problem)
+        assert [b for b in check(problem, plan) if b.rule != "emergency-never-postponed"] == []
+
+
+@given(st.integers(0, 10_000), st.integers(2, 4), st.sampled_from(DISTURBANCES))
+@settings(max_examples=12, deadline=None)
+def test_the_models_plans_pass_the_checker_at_the_cost_they_state(seed: int, rooms: int, disturbance: str) -> None:
+    problem = generate(seed, rooms, disturbance)
+    start = right_shift(problem)
+    search = HighsSearch(problem, 1, LIMITS)
+    for goal in (Goal("lowest_cost"), Goal("fewest_changes", cost=1, changed=2000)):
+        plan = search.best(goal, [], start)
+        assert plan is not None
+        if check(problem, start) == ():
+            assert check(problem, plan) == ()
+            if goal.kind == "lowest_cost" and _postponed(plan) == _postponed(start):
+                assert price(problem, plan).total <= price(problem, start).total + 3 * len(problem.cases)
+        assert _models_cost(search, plan) == price(problem, plan).total
+    assert _models_cost(search, start) == price(problem, start).total
+
+
+def _postponed(plan: Plan) -> int:
+    return sum(place.room is None for place in plan.values())
+
+
+def _models_cost(search: HighsSearch, plan: Plan) -> int:
+    return round(float(np.dot(search._costs(PUBLISHED_COST), search._values(plan))))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_alternatives_are_sound_ranked_and_truly_different(seed: int) -> None:
+    problem = generate(seed, 10, "down")
+    found = solved(problem)
+    assert 2 <= len(found) <= 3
+    assert [a.cost for a in found] == sorted(a.cost for a in found)
+    assert len({a.title for a in found}) == len({a.id for a in found}) == len(found)
+    for alternative in found:
+        plan = plan_of(alternative)
+        assert check(problem, plan) == ()
+        assert (alternative.cost, alternative.price) == (price(problem, plan).total, who_pays(problem, plan))
+        assert all(change.reason and change.rules for change in alternative.changes)
+    for one in found:
+        others = [other for other in found if other is not one]
+        assert all(distance(plan_of(one), plan_of(other)) for other in others)
+        if one.kind == "fewest_changes":
+            assert all(len(one.changes) < len(other.changes) for other in others)
+
+
+def test_changes_can_be_made_one_after_the_other_without_two_patients_in_a_room() -> None:
+    for seed in range(3):
+        problem = generate(seed, 6, "down")
+        for alternative in solved(problem):
+            booked = {case.id: case.current for case in problem.cases}
+            moving = {change.case for change in alternative.changes}
+            for change in alternative.changes:
+                taken = _span(problem, change.case, change.target)
+                for other in moving - {change.case}:
+                    if booked[other].room == change.target.room and taken:
+                        there = _span(problem, other, booked[other])
+                        assert there is None or not there.overlaps(taken)
+                booked[change.case] = change.target
+            assert booked == plan_of(alternative)
+
+
+def _span(problem: PlanProblem, name: str, place: Place) -> Interval | None:
+    case = next(c for c in problem.cases if c.id == name)
+    if place.start is None:
+        return None
+    return Interval(start=place.start - case.setup, end=place.start + case.length + case.cleanup)
+
+
+def test_a_swap_has_no_order() -> None:
+    problem = generate(1, 6, "none")
+    one, two = problem.cases[0], next(c for c in problem.cases if c.current.room != problem.cases[0].current.room)
+    plan = {**with_changes(problem, ()), one.id: two.current, two.id: one.current}
+    circle = in_order(problem, plan)
+    assert isinstance(circle, Circle)
+    assert set(circle.cases) == {one.id, two.id}
+    search = HighsSearch(problem, 1, LIMITS)
+    assert not isinstance(in_order(problem, search.best(Goal("lowest_cost"), [], right_shift(problem)) or {}), Circle)
+
+
+def test_a_plan_that_is_not_worth_naming_otherwise_is_no_other_plan() -> None:
+    problem = generate(1, 6, "none")
+    plan = with_changes(problem, ())
+    case = problem.cases[0]
+    assert case.current.start is not None
+    shifted = replace(case.current, start=case.current.start + APART - timedelta(minutes=5))
+    assert distance(plan, {**plan, case.id: shifted}) == 0
+    assert distance(plan, {**plan, case.id: replace(shifted, start=case.current.start + APART)}) == 1
+
+
+def test_without_time_or_solver_everybody_waits_in_turn() -> None:
+    problem = generate(4, 10, "down")
+    (only,) = fallback(problem)
+    assert (only.kind, only.title) == ("right_shift", "Everybody waits in turn")
+    assert plan_of(only) == right_shift(problem)
+
+
+def test_a_plan_that_the_checker_refuses_does_not_leave() -> None:
+    problem = generate(1, 4, "down")
+
+    class Liar(HighsSearch):
+        """An engine that puts everybody into one room at once."""
+
+        def best(self, *_: object) -> Plan:
+            return {c.id: Place(room="1", start=problem.earliest_start) for c in problem.cases}
+
+    found, note = alternatives(problem, Liar(problem, 1, LIMITS), LIMITS)
+    assert found == ()
+    assert "was dropped" in note
+
+
+def test_reasons_name_what_keeps_a_case_from_staying() -> None:
+    problem = generate(1, 10, "down")
+    best = solved(problem)[0]
+    gone = {room.id for room in problem.rooms if room.down}
+    told = {change.case: change.reason for change in best.changes}
+    for case in problem.cases:
+        if case.id in told and case.current.room in gone and plan_of(best)[case.id].room != case.current.room:
+            assert told[case.id] == reason(problem, plan_of(best), case)
+            assert told[case.id].startswith(f"Room {case.current.room} is down")
+
+
+SCRIPT = """
+from orloop_replan.domain.instances import generate
+from orloop_replan.adapters.highs_engine import HighsEngine
+from orloop_replan.domain.solving import solve
+from orloop_replan.ports import Job, Limits
+from orloop_common.messages import to_json
+import sys
+for seed in {before}:
+    solve(Job(id="x", problem=generate(seed, 3)), HighsEngine(), Limits())
+answer = solve(Job(id="j", problem=generate(3, 6, "storm")), HighsEngine(), Limits())
+sys.stdout.buffer.write(to_json(answer.alternatives))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_with_different_pasts_give_the_same_bytes() -> None:
+    here = to_json(solved(generate(3, 6, "storm")))
+    for before in ((), (1, 2)):
+        command = [sys.executable, "-c", SCRIPT.format(before=before)]
+        there = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+        assert there == here

@@ -1,0 +1,116 @@
+"""Warm children: they answer, they can be dropped, and they never outlive their parent's patience."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from orloop.replan.v1 import replan_pb2 as pb
+from orloop.replan.v1 import replan_pb2_grpc
+from orloop_common.domain.derived import Alternative
+from orloop_common.messages import from_json, to_json
+from orloop_common.runtime.clock import SystemClock
+from orloop_common.runtime.grpcserve import connect, failure, serve
+from orloop_replan.adapters.highs_engine import HighsEngine
+from orloop_replan.adapters.servicer import ReplanServicer, mounted
+from orloop_replan.adapters.workers import ChildWorkers
+from orloop_replan.domain.instances import generate
+from orloop_replan.domain.solving import solve
+from orloop_replan.ports import Job, Limits, Solved
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+SMALL = generate(1, 4, "down")
+LARGE = generate(3, 30, "storm")
+
+
+def wait(workers: ChildWorkers, within: float = 30.0) -> Solved:
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if (solved := workers.poll()) is not None:
+            return solved
+        time.sleep(0.02)
+    raise TimeoutError("Expected an answer.")
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[ChildWorkers]:
+    made = ChildWorkers(SystemClock(), guard=20)
+    assert made._active is not None
+    assert made._active.warm.wait(30)
+    yield made
+    made.close()
+
+
+def test_a_child_gives_the_same_alternatives_as_this_process(workers: ChildWorkers) -> None:
+    workers.start(Job(id="one", problem=SMALL, seed=1))
+    answer = wait(workers)
+    here = solve(Job(id="one", problem=SMALL, seed=1), HighsEngine(), Limits())
+    assert to_json(answer.alternatives) == to_json(here.alternatives)
+    assert (answer.solver.path, answer.id) == ("milp", "one")
+    assert answer.solver.seconds > 0
+
+
+def test_a_dropped_job_never_answers_and_the_next_one_does(workers: ChildWorkers) -> None:
+    workers.start(Job(id="long", problem=LARGE))
+    time.sleep(0.3)
+    begun = time.monotonic()
+    workers.start(Job(id="short", problem=SMALL))
+    assert time.monotonic() - begun < 0.2, "cancelling does not wait"
+    assert wait(workers).id == "short"
+
+
+def test_a_child_that_dies_is_answered_for_by_right_shift(workers: ChildWorkers) -> None:
+    workers.start(Job(id="long", problem=LARGE))
+    assert workers._active is not None
+    os.kill(workers._active._process.pid, signal.SIGKILL)
+    answer = wait(workers)
+    assert (answer.solver.path, answer.solver.note) == ("right_shift", "The solver's process ended.")
+    workers.start(Job(id="short", problem=SMALL))
+    assert wait(workers).solver.path == "milp"
+
+
+def test_when_time_runs_out_everybody_waits_in_turn() -> None:
+    impatient = ChildWorkers(SystemClock(), guard=0.05, standby=False)
+    try:
+        impatient.start(Job(id="long", problem=LARGE))
+        answer = wait(impatient)
+        assert answer.solver.path == "right_shift"
+        assert answer.solver.note == "The solver took longer than 0.05 s."
+    finally:
+        impatient.close()
+
+
+def test_children_end_with_the_pipe() -> None:
+    workers = ChildWorkers(SystemClock(), standby=False)
+    child = workers._active
+    assert child is not None
+    assert child.warm.wait(30)
+    workers.start(Job(id="long", problem=LARGE))
+    time.sleep(0.2)
+    assert child._process.stdin is not None
+    child._process.stdin.close()
+    assert child._process.wait(3) == 0
+    workers.close()
+
+
+def test_solve_and_explain_are_questions_over_grpc() -> None:
+    servicer = ReplanServicer(lambda: ChildWorkers(SystemClock(), standby=False), lambda _: None)
+    server = serve([mounted(servicer)], 0)
+    try:
+        with connect(f"127.0.0.1:{server.port}", deadline=30) as channel:
+            stub = replan_pb2_grpc.ReplanServiceStub(channel)
+            answer = stub.Solve(pb.SolveRequest(problem=to_json(SMALL), seed=1))
+            assert answer.path == "milp"
+            assert from_json(tuple[Alternative, ...], answer.alternatives)  # type: ignore[arg-type]
+            with pytest.raises(grpc.RpcError) as refused:
+                stub.Explain(pb.ExplainRequest(proposal="nobody's"))
+            assert failure(refused.value).status == "NOT_FOUND"
+            with pytest.raises(grpc.RpcError) as wrong:
+                stub.Solve(pb.SolveRequest(problem=b"{}"))
+            assert failure(wrong.value).status == "INVALID_ARGUMENT"
+    finally:
+        server.stop()
+        servicer.close()

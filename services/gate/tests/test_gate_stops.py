@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from orloop_common.domain import events as e
+from orloop_common.domain.calendar import OperationalCalendar
 from orloop_common.domain.vocabulary import CauseClass, Milestone, Mode, Verdict
 from orloop_common.testing.suite import (
+    SEVEN,
     alternative,
     booked,
     change,
@@ -21,7 +23,7 @@ from orloop_common.testing.suite import (
     tick,
 )
 from orloop_gate.domain.decide import Open, Withhold, doubted_case, judge
-from orloop_gate.domain.sight import Heard, Sight
+from orloop_gate.domain.sight import Heard, Limits, Sight
 from orloop_gate.domain.stops import (
     downstream_congestion,
     low_confidence,
@@ -30,6 +32,7 @@ from orloop_gate.domain.stops import (
     stale_forecasts,
     stale_ticks,
 )
+from orloop_gate.domain.suite import SuiteView
 
 MOVE = change("hip", ("1", "10:30"), ("3", "11:00"))
 PROPOSAL = proposal("p1", "09:00", alternative("a", MOVE))
@@ -208,3 +211,13 @@ def test_a_proposal_without_alternatives_is_withheld() -> None:
     judged = judge(sight(), replace(PROPOSAL, alternatives=()), lambda *_: ())
     assert isinstance(judged, Withhold)
     assert judged.final
+
+
+def test_a_case_that_only_changes_rooms_needs_no_new_forecast() -> None:
+    view = SuiteView.empty(small_layout(), OperationalCalendar(), Mode.ADVISORY, Limits())
+    view.take_event(booked("hip", "1", "10:30"), 0, SEVEN)
+    assert view.heard["hip"].as_of == 1
+    view.take_event(booked("hip", "2", "10:30", version=2), 1, SEVEN)
+    assert view.heard["hip"].as_of == 1
+    view.take_event(booked("hip", "2", "11:30", version=3), 2, SEVEN)
+    assert view.heard["hip"].as_of == 3

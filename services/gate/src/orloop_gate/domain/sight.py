@@ -28,7 +28,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """The last schedule or milestone of a case: the offset after it, and `now` when it was folded."""
+    """The last news of a case that a forecast depends on: the offset after it, and `now` when it was folded."""
 
     as_of: int
     at: datetime

@@ -7,6 +7,8 @@ from orloop_common.domain import events as e
 from orloop_common.domain.calendar import OperationalCalendar
 from orloop_common.domain.derived import AuditEntry, CaseForecast, Proposal
 from orloop_common.domain.digest import digest
+from orloop_common.domain.features import case_features, without_moving
+from orloop_common.domain.reading import stage
 from orloop_common.domain.site import SuiteLayout
 from orloop_common.domain.suite_day import SuiteDay
 from orloop_common.domain.vocabulary import Mode
@@ -58,7 +60,8 @@ class SuiteView:
         if isinstance(event, e.ClockTicked):
             self.ticked = received
         elif isinstance(event, e.CaseScheduled | e.MilestoneRecorded):
-            self.heard[event.case] = Heard(as_of=self.offset, at=self.day.now or event.at)
+            if _told(before, event.case) != _told(self.day, event.case):
+                self.heard[event.case] = Heard(as_of=self.offset, at=self.day.now or event.at)
         elif isinstance(event, e.PlanDecided):
             self.decided.add(event.proposal)
             self.undecided.pop(event.proposal, None)
@@ -109,3 +112,9 @@ class SuiteView:
         """With a new operational day, drop what was known of cases that the fold has dropped."""
         self.forecasts = {k: f for k, f in self.forecasts.items() if k in self.day.cases}
         self.heard = {k: h for k, h in self.heard.items() if k in self.day.cases}
+
+
+def _told(day: SuiteDay, case: str) -> tuple[str, dict[str, float | str | None]] | None:
+    """What a forecast of the case is made from: the same, and no new forecast is due."""
+    values = case_features(day, case)
+    return None if values is None else (stage(day.cases[case]), without_moving(values))

@@ -1,0 +1,68 @@
+"""How long solves take and what they save: `python -m orloop_replan.measure [--n 30] [--rooms 10]`.
+
+Made-up suites (`domain.instances`), one warm process, one thread; wall seconds from a problem to its
+checked alternatives, and their cost against right-shift.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+
+from orloop_common.domain.checker import check
+from orloop_common.domain.cost import price
+from orloop_common.domain.rightshift import right_shift
+from orloop_common.runtime.clock import Clock, SystemClock
+
+from .adapters.highs_engine import HighsEngine
+from .domain.instances import DISTURBANCES, generate
+from .domain.solving import solve
+from .ports import Job, Limits
+
+
+def measure(n: int, rooms: int, disturbances: Sequence[str], clock: Clock) -> dict[str, object]:
+    """The figures of `n` problems, the disturbances in turn."""
+    limits = Limits()
+    engine = HighsEngine(limits)
+    solve(Job(id="warm", problem=generate(0, 2)), engine, limits)
+    seconds, ratios, counts, unsound, waiting = [], [], [], 0, 0
+    for number in range(n):
+        problem = generate(number, rooms, disturbances[number % len(disturbances)])
+        begun = clock.monotonic()
+        solved = solve(Job(id=str(number), problem=problem), engine, limits)
+        seconds.append(clock.monotonic() - begun)
+        counts.append(len(solved.alternatives))
+        waiting += solved.solver.path == "right_shift"
+        plans = [{a.case: a.place for a in alternative.plan} for alternative in solved.alternatives]
+        unsound += sum(bool(check(problem, plan)) for plan in plans)
+        if solved.alternatives:
+            ratios.append(solved.alternatives[0].cost / max(1, price(problem, right_shift(problem)).total))
+    return {
+        "n": n,
+        "rooms": rooms,
+        "p50_seconds": round(_quantile(seconds, 0.5), 3),
+        "p95_seconds": round(_quantile(seconds, 0.95), 3),
+        "max_seconds": round(max(seconds), 3),
+        "three_alternatives": sum(count == 3 for count in counts),
+        "right_shift_only": waiting,
+        "unsound": unsound,
+        "median_cost_against_right_shift": round(_quantile(ratios, 0.5), 3),
+    }
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))] if ordered else 0.0
+
+
+def main() -> None:
+    """Print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=30)
+    parser.add_argument("--rooms", type=int, default=10)
+    parser.add_argument("--disturbance", choices=DISTURBANCES, action="append")
+    given = parser.parse_args()
+    print(json.dumps(measure(given.n, given.rooms, given.disturbance or DISTURBANCES, SystemClock())))
+
+
+if __name__ == "__main__":
+    main()

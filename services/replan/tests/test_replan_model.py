@@ -20,10 +20,10 @@ from orloop_common.messages import to_json
 from orloop_replan.adapters.highs_engine import HighsEngine, HighsSearch
 from orloop_replan.adapters.pyomo_model import FILTERED_RULES, MODEL_RULES
 from orloop_replan.domain.alternatives import APART, alternatives, distance, fallback
-from orloop_replan.domain.instances import DISTURBANCES, generate
 from orloop_replan.domain.ordering import Circle, in_order
 from orloop_replan.domain.reasons import reason
 from orloop_replan.domain.solving import solve
+from orloop_replan.instances import DISTURBANCES, generate
 from orloop_replan.ports import Goal, Job, Limits, Plan
 
 LIMITS = Limits()
@@ -175,7 +175,7 @@ def test_reasons_name_what_keeps_a_case_from_staying() -> None:
 
 
 SCRIPT = """
-from orloop_replan.domain.instances import generate
+from orloop_replan.instances import generate
 from orloop_replan.adapters.highs_engine import HighsEngine
 from orloop_replan.domain.solving import solve
 from orloop_replan.ports import Job, Limits

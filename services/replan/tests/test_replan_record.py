@@ -12,7 +12,7 @@ from orloop_common.messages import decode, encode, from_json, to_json
 from orloop_replan import replay
 from orloop_replan.adapters.servicer import explain
 from orloop_replan.domain.answers import LARGEST, pack, unpack
-from orloop_replan.domain.instances import generate
+from orloop_replan.instances import generate
 
 
 @pytest.fixture

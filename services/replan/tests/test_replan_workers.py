@@ -17,8 +17,8 @@ from orloop_common.runtime.grpcserve import connect, failure, serve
 from orloop_replan.adapters.highs_engine import HighsEngine
 from orloop_replan.adapters.servicer import ReplanServicer, mounted
 from orloop_replan.adapters.workers import ChildWorkers
-from orloop_replan.domain.instances import generate
 from orloop_replan.domain.solving import solve
+from orloop_replan.instances import generate
 from orloop_replan.ports import Job, Limits, Solved
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]

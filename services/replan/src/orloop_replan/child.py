@@ -15,8 +15,8 @@ from orloop_common.messages import from_json, to_json
 
 from .adapters.frames import read, write
 from .adapters.highs_engine import HighsEngine
-from .domain.instances import generate
 from .domain.solving import solve
+from .instances import generate
 from .ports import Job, Limits
 
 

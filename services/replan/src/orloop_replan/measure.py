@@ -1,6 +1,6 @@
 """How long solves take and what they save: `python -m orloop_replan.measure [--n 30] [--rooms 10]`.
 
-Made-up suites (`domain.instances`), one warm process, one thread; wall seconds from a problem to its
+Made-up suites (`instances`), one warm process, one thread; wall seconds from a problem to its
 checked alternatives, and their cost against right-shift.
 """
 
@@ -14,8 +14,8 @@ from orloop_common.domain.rightshift import right_shift
 from orloop_common.runtime.clock import Clock, SystemClock
 
 from .adapters.highs_engine import HighsEngine
-from .domain.instances import DISTURBANCES, generate
 from .domain.solving import solve
+from .instances import DISTURBANCES, generate
 from .ports import Job, Limits
 
 

@@ -1,79 +1,8 @@
 """The doors of the planner: an engine that finds plans, a desk of workers that solve beside the loop."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from orloop_common.domain.derived import Alternative, SolverRecord
-from orloop_common.domain.plan import Place
-from orloop_common.domain.problem import PlanProblem
-
-Plan = Mapping[str, Place]
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What a search minimises: weights on terms of a plan, and a room that nobody else may go to.
-
-    Postponements weigh so much that they are a tier of their own: hard rules, then postponements,
-    then the rest (DESIGN.md).
-    """
-
-    kind: str
-    cost: int = 10
-    changed: int = 3
-    overtime: int = 0
-    postponed: int = 200_000
-    keep_free: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """Of these places a plan may take at most so many: forbids a swap, or asks for a different plan."""
-
-    places: tuple[tuple[str, Place], ...]
-    at_most: int
-
-
-class Search(Protocol):
-    """One problem with its candidate places, ready to be asked for several plans."""
-
-    def best(self, goal: Goal, cuts: Sequence[Cut], start: Plan) -> Plan | None:
-        """The best plan under work limits, begun from `start`; None if there is none under the cuts."""
-
-    def spent(self) -> int:
-        """Work done so far (simplex iterations): the same on every machine."""
-
-    def places(self, case: str) -> Sequence[Place]:
-        """The places that the search considers for a case."""
-
-
-class Engine(Protocol):
-    """Finds plans. The planner's own engine may be replaced behind this door."""
-
-    @property
-    def name(self) -> str:
-        """Name and version, for the record."""
-
-    def search(self, problem: PlanProblem, seed: int) -> Search: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A problem to solve; `id` names it among those that were handed over."""
-
-    id: str
-    problem: PlanProblem
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Solved:
-    """What became of a job: alternatives, best first, and how they were found."""
-
-    id: str
-    alternatives: tuple[Alternative, ...]
-    solver: SolverRecord
+from .domain.search import Cut, Engine, Goal, Job, Limits, Plan, Search, Solved
 
 
 class Workers(Protocol):
@@ -91,23 +20,4 @@ class Workers(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Work limits, so that the same problem gives the same plan on a slow and on a fast day."""
-
-    nodes: int = 100
-    candidates: int = 48
-    per_room: int = 10
-    kept: int = 25
-    iterations: int = 12_000
-    alternatives: int = 3
-
-    def settings(self) -> dict[str, str]:
-        return {
-            "nodes": str(self.nodes),
-            "candidates": str(self.candidates),
-            "per_room": str(self.per_room),
-            "kept": str(self.kept),
-            "iterations": str(self.iterations),
-            "alternatives": str(self.alternatives),
-        }
+__all__ = ["Cut", "Engine", "Goal", "Job", "Limits", "Plan", "Search", "Solved", "Workers"]

@@ -10,17 +10,21 @@ from typing import Any
 
 import highspy
 import numpy as np
+import numpy.typing as npt
 import pyomo.environ as pyo  # type: ignore[import-untyped]
 import pyomo.version  # type: ignore[import-untyped]
 
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.rightshift import right_shift
-from orloop_replan.domain.candidates import restricted
+from orloop_replan.domain.candidates import Timeline, restricted
+from orloop_replan.domain.polish import polish
 from orloop_replan.ports import Cut, Goal, Limits, Plan, Search
 
 from .pyomo_model import build, prices
 
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 GAP = 0.01
 """Alternatives after the first are solved to within one percent of their goal."""
 
@@ -50,7 +54,9 @@ class HighsSearch:
     def __init__(self, problem: PlanProblem, seed: int, limits: Limits) -> None:
         self.problem = problem
         self.limits = limits
-        self.candidates = restricted(problem, right_shift(problem), limits)
+        start = right_shift(problem)
+        self.candidates = restricted(problem, start, limits)
+        self._polished = polish(Timeline(problem), self.candidates, start, seed, limits.orders)
         self.model = build(problem, self.candidates)
         self._index = {(problem.cases[c.case].id, c.place): n for n, c in enumerate(self.candidates)}
         self._variables = list(self.model.component_data_objects(pyo.Var, sort=True))
@@ -58,8 +64,9 @@ class HighsSearch:
         self._takes = np.array([self._column[id(v)] for v in self.model.take.values()], dtype=np.int32)
         self._lower = np.array([float(v.lb) for v in self._variables])
         self._upper = np.array([float(v.ub) for v in self._variables])
-        self._cuts: set[Cut] = set()
-        self._iterations = 0
+        self._cuts: dict[Cut, None] = {}
+        self._checks = 0
+        self._spent = 0
         self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
         options = {
             "output_flag": False,
@@ -72,12 +79,13 @@ class HighsSearch:
         for name, value in options.items():
             _asked(self._highs.setOptionValue(name, value), f"option {name}")
         _asked(self._highs.passModel(self._transfer()), "the model")
+        self._highs.cbMipInterrupt.subscribe(self._enough)
 
     def places(self, case: str) -> Sequence[Place]:
         return [c.place for c in self.candidates if self.problem.cases[c.case].id == case]
 
     def spent(self) -> int:
-        return self._iterations
+        return self._spent
 
     def best(self, goal: Goal, cuts: Sequence[Cut], start: Plan) -> Plan | None:
         for cut in cuts:
@@ -85,7 +93,7 @@ class HighsSearch:
         costs = self._costs(goal)
         columns = np.arange(len(costs), dtype=np.int32)
         _asked(self._highs.changeColsCost(len(costs), columns, costs), "the objective")
-        begin = self._values(start)
+        begin = self._better(costs, start, self._polished.plan)
         kept = self._worth_keeping(begin)
         upper = np.where(kept, self._upper, np.minimum(self._upper, self._lower))
         _asked(self._highs.changeColsBounds(len(upper), columns, self._lower, upper), "the bounds")
@@ -97,7 +105,13 @@ class HighsSearch:
         _asked(self._highs.changeColsBounds(len(upper), columns, self._lower, self._upper), "the bounds")
         return plan
 
-    def _worth_keeping(self, begin: "np.typing.NDArray[np.float64]") -> "np.typing.NDArray[np.bool_]":
+    def _better(self, costs: Floats, *plans: Plan) -> Floats:
+        """The cheapest of some plans by this goal, of those that the cuts allow."""
+        allowed = [plan for plan in plans if all(_within(cut, plan) for cut in self._cuts)]
+        values = [self._values(plan) for plan in allowed or plans]
+        return min(values, key=lambda column: float(costs @ column))
+
+    def _worth_keeping(self, begin: Floats) -> Flags:
         """By reduced cost in the relaxation: the cheapest places, and those of the start."""
         self._highs.setOptionValue("solve_relaxation", True)
         self._run()
@@ -110,13 +124,21 @@ class HighsSearch:
         order = np.lexsort((np.arange(len(reduced)), np.round(reduced, 6)))
         kept[self._takes] = False
         kept[self._takes[order[:keep]]] = True
+        kept[self._takes[sorted(self._polished.places)]] = True
         return kept | (begin > 0.5)
 
     def _run(self) -> None:
+        self._checks = 0
         _asked(self._highs.run(), "a run")
-        self._iterations += max(0, int(self._highs.getInfo().simplex_iteration_count))
+        self._spent += self._checks
 
-    def _costs(self, goal: Goal) -> "np.typing.NDArray[np.float64]":
+    def _enough(self, event: Any) -> None:
+        """HiGHS asks at fixed points of its work, never by the clock: so many, and the incumbent is it."""
+        self._checks += 1
+        if self._checks > self.limits.checks:
+            event.data_in.user_interrupt = True
+
+    def _costs(self, goal: Goal) -> Floats:
         costs = np.zeros(len(self._variables))
         objective = prices(self.model, self.problem, self.candidates, goal)
         for factor, variable in zip(objective.linear_coefs, objective.linear_vars, strict=True):
@@ -149,7 +171,7 @@ class HighsSearch:
     def _add(self, cut: Cut) -> None:
         if cut in self._cuts:
             return
-        self._cuts.add(cut)
+        self._cuts[cut] = None
         columns = sorted({c for case, place in cut.places if (c := self._column_of(case, place)) is not None})
         ones = np.ones(len(columns))
         added = self._highs.addRow(
@@ -163,7 +185,7 @@ class HighsSearch:
         index = self._index.get((case, place))
         return None if index is None else self._column[id(self.model.take[index])]
 
-    def _values(self, plan: Plan) -> "np.typing.NDArray[np.float64]":
+    def _values(self, plan: Plan) -> Floats:
         """The columns of a plan: places taken, postponements, and the late slots that follow from them."""
         values = self._lower.copy()
         last: dict[str, int] = {}
@@ -179,12 +201,16 @@ class HighsSearch:
                 values[self._column[id(variable)]] = 1.0
         return values
 
-    def _plan(self, values: "np.typing.NDArray[np.float64]") -> Plan:
+    def _plan(self, values: Floats) -> Plan:
         plan = {case.id: Place(room=None, start=None) for case in self.problem.cases}
         for index in np.nonzero(values[self._takes] > 0.5)[0]:
             one = self.candidates[int(index)]
             plan[self.problem.cases[one.case].id] = one.place
         return plan
+
+
+def _within(cut: Cut, plan: Plan) -> bool:
+    return sum(plan[case] == place for case, place in cut.places) <= cut.at_most
 
 
 def _asked(status: Any, what: str) -> None:

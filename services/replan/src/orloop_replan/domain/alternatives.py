@@ -11,10 +11,10 @@ from orloop_common.domain.digest import derived_id, digest
 from orloop_common.domain.plan import Assignment, Change, Place
 from orloop_common.domain.problem import PlanProblem, ProblemCase
 from orloop_common.domain.rightshift import right_shift
-from orloop_replan.ports import Cut, Goal, Limits, Plan, Search
 
 from .ordering import Circle, changed, in_order, needs_gone
 from .reasons import reason
+from .search import Cut, Goal, Limits, Plan, Search
 from .words import summary, title
 
 CIRCLES = 4
@@ -52,9 +52,9 @@ def alternatives(problem: PlanProblem, search: Search, limits: Limits) -> tuple[
     found.plans.append((GOALS[0], first))
     if changed(problem, first):
         for goal in (*GOALS[1:], *_keep_free(problem, first)):
-            if len(found.plans) < limits.alternatives and search.spent() < limits.iterations:
+            if len(found.plans) < limits.alternatives and search.spent() < limits.work:
                 _try(problem, search, goal, [], first, found)
-        if len(found.plans) < limits.alternatives and search.spent() < limits.iterations:
+        if len(found.plans) < limits.alternatives and search.spent() < limits.work:
             cuts = [_unlike(problem, search, plan) for _, plan in found.plans]
             _try(problem, search, Goal("different"), cuts, first, found)
     return _told(problem, found.plans), " ".join(found.notes)

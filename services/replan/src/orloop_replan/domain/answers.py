@@ -17,8 +17,8 @@ from orloop_common.domain.site import SuiteLayout
 from orloop_common.domain.triggers import PERIODIC
 from orloop_common.domain.wording import clock_time, count, minutes
 from orloop_common.messages import from_json, to_json
-from orloop_replan.ports import Limits, Solved
 
+from .search import Limits, Solved
 from .words import against_waiting, headline
 
 WORTH = 30

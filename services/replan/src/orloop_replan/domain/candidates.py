@@ -12,7 +12,8 @@ from orloop_common.domain.grid import ceil_moment
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import Capacity, PlanProblem, ProblemCase, ProblemRoom
 from orloop_common.domain.vocabulary import Urgency
-from orloop_replan.ports import Limits
+
+from .search import Limits
 
 Span = tuple[int, int]  # seconds from the problem's day, half open
 

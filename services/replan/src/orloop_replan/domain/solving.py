@@ -2,9 +2,9 @@
 
 from orloop_common.domain.derived import SolverRecord
 from orloop_common.domain.problem import PlanProblem
-from orloop_replan.ports import Engine, Job, Limits, Solved
 
 from .alternatives import alternatives, fallback
+from .search import Engine, Job, Limits, Solved
 
 
 def solve(job: Job, engine: Engine, limits: Limits) -> Solved:

@@ -19,7 +19,7 @@ from .ordering import Circle, in_order
 TIER = 100_000
 """One postponement weighs more than any cost: postponements come before the published cost."""
 MINUTES = 48 * 60
-HOTTEST, COLDEST = 60.0, 2.0
+HOTTEST, COLDEST = 30.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +126,13 @@ def _place(board: _Board, order: Sequence[int], barred: Sequence[int]) -> tuple[
                 continue
             if any(people[p] & option.stay for p in option.people):
                 continue
-            if _too_many(board.teams, patients, option.stay) or _too_many(board.beds, beds, option.recovery):
-                continue
             late = option.end - last[option.room]
             cost = option.cost + (board.weight * -(-late // board.slot) if late > 0 else 0)
-            if cost < least:
-                found, least = option, cost
+            if cost >= least:
+                continue
+            if _too_many(board.teams, patients, option.stay) or _too_many(board.beds, beds, option.recovery):
+                continue
+            found, least = option, cost
         if found is None:
             total += board.postponing[case]
             continue
@@ -174,13 +175,21 @@ def _full(steps: list[tuple[int, int, int]], taken: list[Span], most: int) -> li
 
 
 def _too_many(full: list[int], held: list[int], wanted: int) -> bool:
-    return any(minutes & held[n] & wanted for n, minutes in enumerate(full))
+    """Whether one more would be too many in some minute of `wanted`."""
+    for minutes, used in zip(full, held, strict=False):
+        if not used:
+            return False
+        if minutes & used & wanted:
+            return True
+    return False
 
 
 def _count(held: list[int], wanted: int) -> None:
     """Entry n of `held`: the minutes in which at least n are in use; entry 0 is every minute."""
-    for n in range(len(held) - 1, 0, -1):
-        held[n] |= held[n - 1] & wanted
+    n = 1
+    while wanted and n < len(held):
+        wanted, held[n] = held[n] & wanted, held[n] | wanted
+        n += 1
 
 
 def _start_of(place: Place) -> float:

@@ -84,9 +84,9 @@ class Limits:
     candidates: int = 48
     per_room: int = 10
     kept: int = 10
-    orders: int = 1500
+    orders: int = 1000
     checks: int = 20
-    work: int = 60
+    work: int = 50
     alternatives: int = 3
 
     def settings(self) -> dict[str, str]:

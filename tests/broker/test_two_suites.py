@@ -28,7 +28,7 @@ from orloop_common.testing.suite import SITE_FILE, booked, clock, tick
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PARTITIONS = 3
-SUITES = ("main", "east")
+SUITES = ("main", "west")
 REPLICAS = ("features-0", "features-1", "replan-0", "replan-1")
 
 

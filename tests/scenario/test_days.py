@@ -69,10 +69,11 @@ def test_every_material_trigger_is_answered(day: Played) -> None:
         after = state.apply(record.message)
         trigger = triggers_of(state, record.message, after, layout) if after is not state else None
         if trigger is not None:
-            triggers.append(trigger.event)
+            triggers.append(trigger)
         state = after
     assert len(triggers) > 3
-    assert unanswered_triggers(triggers, day.topics[messages.PLAN_PROPOSALS]) == []
+    unanswered = unanswered_triggers([t.event for t in triggers], day.topics[messages.PLAN_PROPOSALS])
+    assert [f"{t.at:%H:%M:%S} {t.sentence}" for t in triggers if t.event in unanswered] == []
 
 
 def test_the_room_that_went_down_led_to_an_applied_plan(day: Played) -> None:

@@ -98,7 +98,7 @@ def settle(mesh: Mesh, watch: Watch, approver: Approver, limit: float = 60) -> N
     mesh.play(20.0)
     mesh.run_until(settled, limit)
     mesh.play(1.0)
-    mesh.run_until(lambda: False, 4)
+    mesh.run_until(lambda: all(suite["unanswered"] == 0 for suite in states(mesh)["replan"]["suites"].values()), limit)
 
 
 def states(mesh: Mesh) -> dict[str, dict[str, Any]]:

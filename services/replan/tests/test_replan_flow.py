@@ -129,14 +129,22 @@ def test_a_forecast_that_moves_an_expected_end_is_a_trigger(suite: Suite) -> Non
     calm(suite)
     suite.tell(forecast("bowel", 180, "10:02", 1, 60))
     assert suite.settle() == []
-    suite.tell(forecast("bowel", 220, "10:04", 2, 100))
+    suite.tell(forecast("bowel", 260, "10:04", 2, 140))
     (answer,) = suite.settle()
-    assert answer.triggers[0].sentence == "The bowel is now expected out at 11:44, 42 min later than thought"
+    assert answer.triggers[0].sentence == "The bowel is now expected out at 12:24, 82 min later than thought"
     assert answer.answer == "proposal"
     (change,) = answer.alternatives[0].changes
     assert change.case == "gallbladder"
     if change.target.room == "4":
-        assert change.reason == "The bowel is in room 4 until 11:45 and the room is clean at 12:05"
+        assert change.reason == "The bowel is in room 4 until 12:25 and the room is clean at 12:45"
+
+
+def test_nobody_has_to_approve_what_happens_by_itself(suite: Suite) -> None:
+    calm(suite)
+    suite.tell(forecast("bowel", 180, "10:02", 1, 60), forecast("bowel", 225, "10:04", 2, 105))
+    (answer,) = suite.settle()
+    assert answer.answer == "no_change"
+    assert answer.reason == "The order of the day still holds: 1 case may start up to 25 min later."
 
 
 def test_a_newer_trigger_drops_the_running_solve(suite: Suite) -> None:
@@ -225,6 +233,19 @@ def test_an_approved_plan_is_committed_and_a_refusal_asks_again(suite: Suite) ->
     (again,) = suite.settle()
     assert again.triggers[0].sentence == "The hospital refused the change of the nephrectomy"
     assert again.answer == "proposal"
+
+
+def test_an_answer_that_an_approval_has_overtaken_is_not_given(suite: Suite) -> None:
+    first = room_down(suite)
+    suite.workers.hold = True
+    suite.tell(forecast("bowel", 180, "10:02", 1, 60), forecast("bowel", 260, "10:04", 2, 140))
+    suite.settle()
+    suite.tell(decide(first, Verdict.APPROVED))
+    suite.workers.hold = False
+    (answer,) = suite.settle()
+    approved = {change.case for change in first.alternatives[0].changes}
+    assert {c.id for c in unpack(answer.problem).committed if c.why == "pending"} == approved
+    assert not approved & {change.case for a in answer.alternatives for change in a.changes}
 
 
 def test_after_a_restart_only_what_is_unanswered_is_answered_and_once(suite: Suite) -> None:

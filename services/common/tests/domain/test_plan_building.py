@@ -189,14 +189,20 @@ def test_an_overrun_frees_the_case_behind_it_once_it_cannot_start_in_the_window(
 
 
 def test_a_knock_on_below_the_materiality_is_left_to_the_day() -> None:
-    events = (case("first", "3", "11:00", 60), case("second", "3", "12:35", 60), tick("10:02"))
-    found = build(*events, forecasts=(forecast("first", 70),))
-    assert movable(found, "first").length == minutes(70)
+    events = (case("first", "3", "11:05", 30), case("second", "3", "12:10", 60), tick("10:32"))
+    found = build(*events, forecasts=(forecast("first", 40),))
+    assert movable(found, "first").length == minutes(40)
     assert movable(found, "first").slack == minutes(10)
     assert check(found, with_changes(found, ())) == ()
-    material = build(*events, forecasts=(forecast("first", 75),))
+    material = build(*events, forecasts=(forecast("first", 45),))
     assert movable(material, "first").slack == minutes(0)
     assert [b.rule for b in check(material, with_changes(material, ()))] == ["room-one-patient"]
+
+
+def test_a_knock_on_hours_away_has_to_be_twice_as_long_to_be_planned_around() -> None:
+    events = (case("first", "3", "13:00", 60), case("second", "3", "14:35", 60), tick("10:02"))
+    assert movable(build(*events, forecasts=(forecast("first", 85),)), "first").slack == minutes(25)
+    assert movable(build(*events, forecasts=(forecast("first", 90),)), "first").slack == minutes(0)
 
 
 def test_a_running_cases_small_overrun_does_not_move_the_next_one() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orloop_common.domain.calendar import OperationalCalendar
+from orloop_common.domain.decision_rules import check_decision
 from orloop_common.domain.derived import CaseForecast, Proposal, Trigger
 from orloop_common.domain.digest import digest
 from orloop_common.domain.events import Event
@@ -16,6 +17,7 @@ from orloop_common.runtime import Clock, Output, Partition, Record
 from . import metrics
 from .domain.answers import (
     MINOR,
+    ROUTINE,
     Asked,
     forecasts_digest,
     no_change,
@@ -144,14 +146,14 @@ class ReplanFlow:
         return watch.newest_forecast >= newest or since >= patience.quiet + patience.forecasts
 
     def _may_begin(self, watch: Watch) -> bool:
-        """Nothing runs; or what runs is for this suite, and something weighty has come since."""
+        """Nothing runs; or what runs is for this suite, and something has come that changes its question."""
         run = self._run
         if run is None:
             return True
         if run.suite != watch.layout.id or self._cancelled >= self._patience.cancels:
             return False
         newer = [t for t in watch.pending.values() if t.event not in run.triggers]
-        return weighty(newer, MINOR)
+        return weighty(newer, ROUTINE)
 
     # --- answering ---------------------------------------------------------------------------------------
 
@@ -174,9 +176,18 @@ class ReplanFlow:
         run = self._run
         if run is None or (solved := self._workers.poll()) is None:
             return
-        self._run, self._cancelled = None, 0
         watch = self._watches[run.suite]
+        self._run = None
+        if self._overtaken(watch, solved) and self._cancelled < self._patience.cancels:
+            self._cancelled += 1  # its triggers still wait: they are asked again, on what holds now
+            return
+        self._cancelled = 0
         yield self._answer(watch, self._judge(watch, run.asked, solved), run.begun)
+
+    def _overtaken(self, watch: Watch, solved: Solved) -> bool:
+        """While it was solved, people decided or the hospital changed a case that it would move."""
+        best = solved.alternatives[0] if solved.alternatives else None
+        return best is not None and bool(check_decision(watch.day, best.changes))
 
     def _judge(self, watch: Watch, asked: Asked, solved: Solved) -> Proposal:
         """A proposal, unless nothing material changes, an open one still stands, or it was turned down."""

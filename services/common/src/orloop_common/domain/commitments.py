@@ -19,6 +19,8 @@ from .records import CaseRecord
 from .suite_day import SuiteDay
 from .vocabulary import Milestone
 
+FAR = timedelta(hours=2)
+"""Knock-ons on cases further away than this are too uncertain to plan around unless twice as long."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -70,7 +72,8 @@ def classify(
         down = _down_at(known.get(case.current.room or ""), published, case.length)
         may = stays in ("", "called" if down else "") and case.current.room in known
         movable = may and expected >= earliest_start and (published >= earliest_start or late >= materiality)
-        if movable and timedelta(0) < late < materiality and not down:
+        bearable = materiality if published - day.now < FAR else 2 * materiality
+        if movable and timedelta(0) < late < bearable and not down:
             _absorb(blockers, case, published)
             expected = published
         held.append(_planned(case, expected, "" if movable else stays or "notice"))

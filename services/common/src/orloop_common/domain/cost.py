@@ -32,6 +32,7 @@ class Cost:
     overtime: int = 0
     room_change: int = 0
     moved_again: int = 0
+    changed: int = 0
     postponed: int = 0
 
     @property
@@ -45,8 +46,9 @@ def price(problem: PlanProblem, assignments: Mapping[str, Place]) -> Cost:
     terms = {term.name: 0 for term in fields(Cost)}
     for case in problem.cases:
         place = assignments.get(case.id, Place(room=None, start=None))
-        if place != case.current:
+        if place != case.current and case.current.room is not None:
             terms["moved_again"] += weights.moved_again * case.moved_today
+            terms["changed"] += weights.changed
         if place.room is None or place.start is None:
             terms["postponed"] += postponing(problem, case)
             continue

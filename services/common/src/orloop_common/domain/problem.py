@@ -83,7 +83,11 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """The published cost, integers per five-minute slot unless said otherwise (facts: replan)."""
+    """The published cost, integers per five-minute slot unless said otherwise.
+
+    `changed` is for each case that leaves its published place, whatever it leaves it for: a plan that
+    people know is worth ten minutes of one patient's waiting a case (glossary: plan_stability).
+    """
 
     delay: dict[Urgency, int]
     early: int = 1
@@ -93,6 +97,7 @@ class Weights:
     postpone: int = 150
     postpone_per_slot: int = 15
     emergency_wait: int = 10
+    changed: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,11 +19,13 @@ from .words import summary, title
 
 CIRCLES = 4
 """So many swaps are cut off before a search gives up on a goal."""
+DEAREST, DEARER = 3, 100
+"""An alternative that costs more than three times the best, and a hundred, is no help to anybody."""
 APART = timedelta(minutes=15)
 """Starts in the same room that are closer than this are no other plan."""
 GOALS = (
     Goal("lowest_cost"),
-    Goal("fewest_changes", cost=1, changed=2000),
+    Goal("fewest_changes", cost=1, changed=60),
     Goal("least_overtime", cost=1, changed=1, overtime=400),
 )
 
@@ -148,6 +150,8 @@ def _truly_different(problem: PlanProblem, goal: Goal, plan: Plan, accepted: Seq
     if any(not distance(plan, other) for other in accepted):
         return False
     if _postponed(plan) > min(_postponed(other) for other in accepted):
+        return False
+    if price(problem, plan).total > DEAREST * min(price(problem, other).total for other in accepted) + DEARER:
         return False
     if goal.kind == "fewest_changes":
         return all(len(changed(problem, plan)) < len(changed(problem, other)) for other in accepted)

@@ -4,7 +4,7 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from orloop_common.domain.checker import check, with_changes
 from orloop_common.domain.cost import overtime, price, who_pays
@@ -27,6 +27,8 @@ OPPORTUNITIES = frozenset({"ReplanRequested", "RoomRestored", "CaseCancelled", "
 """After these it is worth asking whether a plan that holds could be better."""
 MINOR = frozenset({PERIODIC, "ReadinessChanged", "CleaningStatusChanged", "EquipmentChanged", "ImplantExpected"})
 """These alone do not question a recommendation that people are looking at."""
+ROUTINE = MINOR | {"CaseForecast", "MilestoneRecorded"}
+"""These come all day long: they wait for the running solve instead of dropping it."""
 LARGEST = 900_000
 
 
@@ -81,9 +83,30 @@ def not_worth_it(problem: PlanProblem, solved: Solved, layout: SuiteLayout) -> s
         if saved < WORTH:
             worth = problem.grid * max(0, saved) / problem.weights.overtime
             return f"The plan still holds; the best other one saves the worth of {minutes(worth)} of overtime."
-    if not any(_material(change.origin.start, change.target.start, change.origin.room != change.target.room, layout)
-               for change in best.changes):  # fmt: skip
+    return _left_to_the_day(best, layout)
+
+
+def _left_to_the_day(best: Alternative, layout: SuiteLayout) -> str | None:
+    """Nothing to decide: nobody goes elsewhere or earlier, and those who wait do not wait long.
+
+    A person is asked for a shift by the materiality where others move too, and from twice that on where
+    everybody merely waits in turn: nobody has to approve what happens by itself.
+    """
+    moves = [change.origin.room != change.target.room or change.target.start is None for change in best.changes]
+    shifts = [
+        change.target.start - change.origin.start
+        for change in best.changes
+        if change.target.start is not None and change.origin.start is not None
+    ]
+    longest = max((abs(shift) for shift in shifts), default=timedelta(0))
+    if any(moves):
+        return None
+    if longest < layout.materiality:
         return f"The plan still holds: no start moves by {minutes(layout.materiality)} or more."
+    if min(shifts) >= timedelta(0) and longest < 2 * layout.materiality:
+        return (
+            f"The order of the day still holds: {count(len(shifts), 'case')} may start up to {minutes(longest)} later."
+        )
     return None
 
 
@@ -175,12 +198,6 @@ def _telling(triggers: Sequence[Trigger]) -> list[Trigger]:
     """The triggers worth naming: the weighty ones, newest last, three at most."""
     weighty = [t for t in triggers if t.type not in MINOR] or list(triggers)
     return sorted(weighty, key=lambda t: (t.at, t.event))[-3:]
-
-
-def _material(origin: datetime | None, target: datetime | None, moves_room: bool, layout: SuiteLayout) -> bool:
-    if origin is None or target is None or moves_room:
-        return True
-    return abs(target - origin) >= layout.materiality
 
 
 def _moves(alternative: Alternative) -> set[tuple[str, str | None]]:

@@ -118,7 +118,7 @@ def candidate(line: Timeline, index: int, case: ProblemCase, place: Place) -> Ca
 def place_cost(line: Timeline, case: ProblemCase, room: str, start: int, *, unchanged: bool) -> int:
     """The published cost of one placement, overtime apart; written out again here on purpose (parity test)."""
     weights = line.problem.weights
-    cost = 0 if unchanged else weights.moved_again * case.moved_today
+    cost = 0 if unchanged else _leaving(line, case)
     if case.current.room is not None and room != case.current.room:
         cost += weights.room_change
     promised = case.current.start or case.scheduled.start
@@ -138,9 +138,14 @@ def postponing_cost(line: Timeline, case: ProblemCase) -> int:
     weights = line.problem.weights
     slots = -(-_seconds(case.length) // line.grid)
     base = weights.postpone + weights.postpone_per_slot * slots
-    return base * weights.delay[case.urgency] // weights.delay[Urgency.ELECTIVE] + weights.moved_again * (
-        case.moved_today if case.current.room is not None else 0
-    )
+    return base * weights.delay[case.urgency] // weights.delay[Urgency.ELECTIVE] + _leaving(line, case)
+
+
+def _leaving(line: Timeline, case: ProblemCase) -> int:
+    """What it costs that a case leaves its published place at all."""
+    if case.current.room is None:
+        return 0
+    return line.problem.weights.moved_again * case.moved_today + line.problem.weights.changed
 
 
 def takes(room: ProblemRoom, case: ProblemCase) -> bool:

@@ -13,6 +13,7 @@ from orloop_common.domain.vocabulary import ChangeAnswer, Milestone, ReadinessIt
 from orloop_common.messages import PLAN_PROPOSALS, SUITE_EVENTS
 from orloop_common.runtime import Output
 from orloop_replan.domain.answers import unpack
+from orloop_replan.watch import Watch
 
 
 def calm(suite: Suite) -> None:
@@ -112,6 +113,22 @@ def test_forecasts_of_the_triggers_state_end_the_wait(suite: Suite) -> None:
     suite.tell(down("3", "10:02"))
     suite.tell(forecast("nephrectomy", 80, "10:02", suite.count))
     assert [a.answer for a in suite.settle(0.5)] == ["proposal"]
+
+
+def test_a_burst_is_waited_for_even_when_forecasts_are_there(suite: Suite) -> None:
+    calm(suite)
+    suite.tell(down("3", "10:02"))
+    suite.tell(forecast("nephrectomy", 80, "10:02", suite.count))
+    assert suite.settle(0.2) == []
+
+
+def test_an_answer_that_is_read_before_its_trigger_still_answers_it(suite: Suite) -> None:
+    answer = room_down(suite)
+    watch = Watch(SITE.suites[0], day_after(*morning()))
+    watch.take_proposal(answer)
+    assert watch.take_event(down("3", "10:02"), 24, 0.0) is None
+    assert watch.pending == {}
+    assert watch.take_event(down("8", "10:03"), 25, 0.0) is not None
 
 
 def test_old_forecasts_are_said_to_be_old(suite: Suite) -> None:

@@ -82,7 +82,7 @@ def play(mesh: Mesh, until: datetime, speed: float, kill: Callable[[float], list
         approver.close()
         watch.close()
     mesh.play(0.0)
-    mesh.run_until(lambda: at_rest(mesh), 30)
+    come_to_rest(mesh)
     topics = {topic: read_topic(mesh.bootstrap, topic) for topic in messages.TOPICS}
     return Played(mesh, topics, states(mesh), kills)
 
@@ -107,10 +107,25 @@ def states(mesh: Mesh) -> dict[str, dict[str, Any]]:
     return {name: state_of(ports[name]) for name in FOLDING}
 
 
-def at_rest(mesh: Mesh) -> bool:
-    """Whether every service stands at the same end of the log."""
-    ends = {name: state["offsets"].get(messages.SUITE_EVENTS, {}).get("0") for name, state in states(mesh).items()}
-    return len(set(ends.values())) == 1
+def come_to_rest(mesh: Mesh, limit: float = 60) -> None:
+    """Go on until nothing has moved for two seconds and no trigger waits: the clock stands still, answers do not."""
+    seen: list[tuple[float, object]] = []
+
+    def quiet() -> bool:
+        now, where = time.monotonic(), standing(mesh)
+        if where is None or not seen or seen[-1][1] != where:
+            seen[:] = [(now, where)]
+        return where is not None and now - seen[0][0] >= 2
+
+    assert mesh.run_until(quiet, limit, pause=0.25), f"the mesh did not come to rest: {states(mesh)}"
+
+
+def standing(mesh: Mesh) -> int | None:
+    """The offset of the log at which every service stands, if it is the same and the planner has answered all."""
+    now = states(mesh)
+    ends = {state["offsets"].get(messages.SUITE_EVENTS, {}).get("0") for state in now.values()}
+    waiting = sum(suite["unanswered"] for suite in now["replan"]["suites"].values())
+    return ends.pop() if len(ends) == 1 and not waiting else None
 
 
 def seeded_kills(seed: int, names: tuple[str, ...], first: float, last: float) -> Callable[[float], list[str]]:

@@ -1,6 +1,6 @@
 """`make bench`: the four numbers that the project promises something about, measured on this machine.
 
-    python -m orloop_cli.bench [--quick] [--json]
+    python -m orloop_cli.bench [--hours 3] [--quick] [--json]
 
 Prints n, p50 and p95 of: a trigger on the log to its proposal on the topic; an HL7 message's first byte to its event on
 the log; the resident memory of each process; the time from `make demo` to ready, cold (a fresh clone, empty caches) and
@@ -65,14 +65,15 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="Two hours of the day; no cold start.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="One warm start, no cold start.")] = False,
+    hours: Annotated[float, typer.Option("--hours", help="How much of the day to play, at 60x; it has ten.")] = 3.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Measure this checkout on this machine."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
         _progress("playing a day at 60x: triggers, memory, HL7")
-        rows += list(_on_a_mesh(Path(scratch), hours=4 if quick else 10))
+        rows += list(_on_a_mesh(Path(scratch), hours=hours))
         _progress("starting again from this checkout")
         warm = [benchready.seconds_to_ready(Path.cwd()) for _ in range(1 if quick else 3)]
         rows.append(Row.of("make demo to ready, warm", "s", warm, "< 20"))

@@ -7,6 +7,7 @@ with Mesh.new(runs_dir(), Options(speed=120)) as mesh:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -24,7 +25,7 @@ from .broker import Broker
 from .errors import LauncherError
 from .parts import BrokerPart, ServicePart
 from .ports import LOOPBACK, free_port, require_free
-from .run import Run, create_run, open_run
+from .run import Run, create_run, open_run, require_spare
 from .services import Addresses, Setting
 from .simulated import SimulatedDay
 from .supervise import BecameReady, Happening, Supervisor
@@ -32,6 +33,7 @@ from .supervise import BecameReady, Happening, Supervisor
 DAY = "2026-03-02"
 DAY_STARTS, DAY_ENDS = 7, 17
 READY_LIMIT = 180.0
+DISK_EVERY = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Mesh:
         self.parts: list[ServicePart] = []
         self._said = said
         self._told: dict[str, Any] = {}
+        self._disk_due = 0.0
 
     @classmethod
     def new(cls, root: Path, options: Options, said: Callable[[str], None] = lambda line: None) -> Mesh:
@@ -140,7 +143,10 @@ class Mesh:
         ------
         PartFailed
             When a part cannot be kept running.
+        LauncherError
+            When the disk is about to be full: what is stopped now goes on later, with nothing lost.
         """
+        self._watch_disk()
         happened = self.supervisor.tick()
         for happening in happened:
             self.on_happening(happening)
@@ -163,7 +169,8 @@ class Mesh:
         """Stop everything, the broker last; safe to call twice."""
         try:
             if self.day is not None and self.run.clock.exists() and self.day.rate:
-                self.day.play(0.0)
+                with contextlib.suppress(OSError):  # a full disk: the clock then goes on from its last segment
+                    self.day.play(0.0)
         finally:
             self.supervisor.stop([name for name in self.supervisor.watched if name != "kafka"])
             if self.broker is not None:
@@ -215,6 +222,13 @@ class Mesh:
                 f"Expected every service to be ready within {limit:.0f} s, got none from: {missing}.",
                 f"their logs say more: {self.run.logs}",
             )
+
+    def _watch_disk(self) -> None:
+        """Stop while there still is room to stop in: a broker on a full disk ends in the middle of a write."""
+        now = time.monotonic()
+        if now >= self._disk_due:
+            self._disk_due = now + DISK_EVERY
+            require_spare(self.run.path)
 
     def _tell_processes(self) -> None:
         """Write which process serves what, for tools and tests; only when it changed."""

@@ -18,6 +18,7 @@ from .errors import LauncherError
 
 KEPT_RUNS = 5
 _NEEDED_BYTES = 400 * 1024 * 1024
+_SPARE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,16 @@ def require_space(root: Path, needed: int = _NEEDED_BYTES) -> None:
         raise LauncherError(
             f"Expected {needed // 2**20} MB of free disk under {root}, got {free // 2**20} MB.",
             "remove old runs there, or set ORLOOP_HOME to a directory on another disk.",
+        )
+
+
+def require_spare(path: Path, needed: int = _SPARE_BYTES) -> None:
+    """Refuse to go on with a run on a disk that is all but full."""
+    free = shutil.disk_usage(path).free
+    if free < needed:
+        raise LauncherError(
+            f"Expected {needed // 2**20} MB of free disk under {path}, got {free // 2**20} MB.",
+            "free some space there; `orloop up` then goes on where this run stopped.",
         )
 
 

@@ -1,13 +1,12 @@
 """Generate the Python code of the gRPC services into services/common, or check that it is current.
 
     python proto/generate.py           lint, then write services/common/src/orloop/...
-    python proto/generate.py --check   lint, compare with what is written, refuse a breaking change since BASE
+    python proto/generate.py --check   lint, compare with what is written, refuse what breaks a published contract
 
-BASE is the newest tag, else the main branch: a published message may grow but never change its meaning.
+contracts/published-grpc.json holds what was published: a message may grow but never change its meaning.
 """
 
 import filecmp
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 PROTO = Path(__file__).parent
 ROOT = PROTO.parent
 OUT = ROOT / "services/common/src"
+PUBLISHED = ROOT / "contracts/published-grpc.json"
 BUF = Path(sys.executable).with_name("buf")
 
 
@@ -59,23 +59,25 @@ def _same(fresh: Path, written: Path) -> bool:
     return written.exists() and (fresh.name == "__init__.py" or filecmp.cmp(fresh, written, shallow=False))
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""
+def breaking(protos: Path = PROTO) -> str:
+    """What `protos` would break for readers of the published contracts, in buf's words; empty if nothing."""
+    done = subprocess.run(
+        [BUF, "breaking", protos, "--against", PUBLISHED], capture_output=True, text=True, check=False
+    )
+    return (done.stdout + done.stderr).strip() if done.returncode else ""
 
 
 def check_breaking() -> None:
     """Exit if a published message or service changed in a way that its readers would not survive."""
-    base = os.environ.get("BASE") or _git("describe", "--tags", "--abbrev=0") or _git("rev-parse", "main")
-    if not base or not _git("ls-tree", "-r", "--name-only", base, "proto/orloop"):
-        print("  nothing published to compare with")
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        archive = subprocess.run(["git", "archive", base, "proto"], cwd=ROOT, capture_output=True, check=True)
-        subprocess.run(["tar", "-x", "-C", scratch], input=archive.stdout, check=True)
-        against = ["--against", f"{scratch}/proto"]
-        if subprocess.run([BUF, "breaking", PROTO, *against], check=False).returncode:
-            sys.exit(f"Expected no breaking change since {base[:12]}, got the findings above.\nMaybe add a v2.")
+    if findings := breaking():
+        sys.exit(f"{findings}\nExpected no breaking change of a published contract, got these.\nMaybe add a v2.")
+
+
+def publish() -> None:
+    """Freeze the contracts as they are, unless they break what was published; then exit."""
+    if PUBLISHED.exists():
+        check_breaking()
+    subprocess.run([BUF, "build", PROTO, "--exclude-source-info", "-o", PUBLISHED], check=True)
 
 
 def main() -> None:

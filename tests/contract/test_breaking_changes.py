@@ -2,6 +2,8 @@
 
 import copy
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,27 @@ def test_a_new_optional_field_breaks_nobody() -> None:
     schema = copy.deepcopy(example())
     schema["properties"]["robot"] = {"type": "string", "default": ""}  # type: ignore[index]
     assert breaking_changes(example(), schema) == []
+
+
+def test_no_published_grpc_contract_breaks() -> None:
+    assert grpc_breaking(ROOT / "proto") == ""
+
+
+@pytest.mark.parametrize("gone", ["rpc Solve", "  string path = 2;"])
+def test_a_removed_call_or_field_of_a_published_grpc_contract_is_breaking(gone: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "proto", tmp_path / "proto", ignore=shutil.ignore_patterns("__pycache__"))
+    planner = tmp_path / "proto/orloop/replan/v1/replan.proto"
+    kept = [line for line in planner.read_text().splitlines() if gone not in line]
+    assert len(kept) < len(planner.read_text().splitlines())
+    planner.write_text("\n".join(kept) + "\n")
+    assert "Previously present" in grpc_breaking(tmp_path / "proto")
+
+
+def grpc_breaking(protos: Path) -> str:
+    sys.path.insert(0, str(ROOT / "proto"))
+    try:
+        from generate import breaking
+    finally:
+        sys.path.pop(0)
+    found: str = breaking(protos)
+    return found

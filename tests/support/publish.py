@@ -1,4 +1,4 @@
-"""`make publish`: freeze the schemas as they are; refuses what would break a consumer of a published version."""
+"""`make publish`: freeze schemas and gRPC contracts as they are; refuses what would break their consumers."""
 
 import json
 import sys
@@ -6,7 +6,16 @@ from pathlib import Path
 
 from breaking import breaking_changes
 
-CONTRACTS = Path(__file__).parents[2] / "contracts"
+ROOT = Path(__file__).parents[2]
+CONTRACTS = ROOT / "contracts"
+
+
+def publish_grpc() -> None:
+    """Freeze the .proto files; exits where they break what was published."""
+    sys.path.insert(0, str(ROOT / "proto"))
+    from generate import publish
+
+    publish()
 
 
 def main() -> int:
@@ -19,7 +28,8 @@ def main() -> int:
         print("Maybe make a new version of the schema, with an upcaster for the old one.", file=sys.stderr)
         return 1
     path.write_text(json.dumps(schemas, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n")
-    print(f"published {len(schemas)} schemas")
+    publish_grpc()
+    print(f"published {len(schemas)} schemas and the gRPC contracts")
     return 0
 
 

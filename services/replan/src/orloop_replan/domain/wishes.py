@@ -1,7 +1,6 @@
 """Wishes that people have of a plan, and what became of them: the question and the answer of `why_not`."""
 
 import shlex
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
@@ -35,7 +34,7 @@ class Wish:
         asked = [self.room is not None or self.start is not None, self.leave, self.before is not None]
         if sum(asked) != 1:
             raise WishError(
-                f"Expected one wish for {self.case!r}, got {sum(asked)}.\nMaybe ask them one after the other: {GRAMMAR}."
+                f"Expected one wish for {self.case!r}, got {sum(asked)}.\nMaybe ask one after the other: {GRAMMAR}."
             )
 
 
@@ -118,8 +117,8 @@ def case_of(problem: PlanProblem, wish: Wish) -> ProblemCase:
 
 def label_of(problem: PlanProblem, case: str) -> str:
     """`the hip` by its id, whether it can move or not."""
-    everybody: Iterable[tuple[str, str]] = [(c.id, c.label) for c in (*problem.cases, *problem.committed)]
-    return the(next((label for name, label in everybody if name == case), case))
+    movable = {c.id: c.label for c in problem.cases}
+    return the((movable | {held.id: held.label for held in problem.committed}).get(case, case))
 
 
 def question(problem: PlanProblem, wish: Wish) -> str:

@@ -52,6 +52,7 @@ def test_a_topic_names_who_owns_writes_and_reads_it(path: Path) -> None:
     if topic["status"] == "active":
         assert topic["producers"], "an active topic without a producer is an orphan"
         assert topic["owner"] in topic["producers"]
+    assert topic["dlq"] is False or topic["dlq"] in (*topic["producers"], *topic["consumers"])
 
 
 @pytest.mark.parametrize("path", TOPIC_FILES, ids=lambda p: p.stem)

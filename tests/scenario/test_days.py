@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from holding import decisions, differing_folds, fold, found_in, metrics_of, texts_below, unanswered_triggers
-from playing import Played, play, seeded_kills
+from playing import DEAD_LETTERS, UNREADABLE, Played, play, seeded_kills
 
 from orloop_cli.mesh import Mesh, Options
 from orloop_cli.ports import free_port
@@ -54,6 +54,15 @@ def test_nothing_that_was_acknowledged_to_the_hospital_is_lost(day: Played) -> N
     assert len(acknowledged) > 100
     kept = {record.message.control_id for record in day.topics[messages.HL7_RAW]}
     assert acknowledged - kept == set()
+
+
+def test_an_event_that_nobody_can_read_is_dead_lettered_once_with_its_reason_and_the_mesh_goes_on(day: Played) -> None:
+    letters = [record.message for record in day.topics[DEAD_LETTERS]]
+    [written] = [r for r in day.topics[messages.SUITE_EVENTS] if r.headers["ce_id"] == UNREADABLE]
+    assert {(letter.offset, letter.service) for letter in letters} == {(written.offset, "gate")}
+    assert "missing required field" in letters[0].reason
+    assert b"no room is named here" not in day.topics[DEAD_LETTERS][0].value
+    assert len(letters) == 1 or day.kills, "only a killed gate may write it twice"
 
 
 def test_nothing_was_refused_or_quarantined(day: Played) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Producer
 from holding import Read, read_topic, state_of
 
 from orloop_cli.approve import Approver
@@ -22,6 +23,8 @@ from orloop_common.domain.calendar import OperationalCalendar
 from orloop_common.domain.site import Site
 from orloop_common.messages.sitefile import parse_site
 
+DEAD_LETTERS = f"{messages.SUITE_EVENTS}.dlq"
+UNREADABLE = "unreadable-1"
 FOLDING = ("ingest", "features", "replan", "gate", "writeback", "board")
 
 
@@ -44,7 +47,8 @@ class Played:
 
     @property
     def log(self) -> list[Read]:
-        return self.topics[messages.SUITE_EVENTS]
+        """The suite's log without the event that nobody can read."""
+        return [r for r in self.topics[messages.SUITE_EVENTS] if r.headers["ce_id"] != UNREADABLE]
 
     @property
     def run(self) -> Path:
@@ -64,6 +68,7 @@ def play(mesh: Mesh, until: datetime, speed: float, kill: Callable[[float], list
     assert mesh.day is not None
     watch = Watch(mesh.bootstrap, demo_site())
     approver = Approver(f"{LOOPBACK}:{mesh.addresses.gate}", mesh.run.secrets.token_secret)
+    write_unreadable(mesh.bootstrap)
     mesh.play(speed)
     started, kills = time.monotonic(), []
     try:
@@ -83,8 +88,20 @@ def play(mesh: Mesh, until: datetime, speed: float, kill: Callable[[float], list
         watch.close()
     mesh.play(0.0)
     come_to_rest(mesh)
-    topics = {topic: read_topic(mesh.bootstrap, topic) for topic in messages.TOPICS}
+    topics = {topic: read_topic(mesh.bootstrap, topic) for topic in (*messages.TOPICS, DEAD_LETTERS)}
     return Played(mesh, topics, states(mesh), kills)
+
+
+def write_unreadable(bootstrap: str) -> None:
+    """An event that says it is a room that went down and does not name the room, as a broken producer writes it."""
+    headers = {"ce_specversion": "1.0", "ce_id": UNREADABLE, "ce_type": "orloop.RoomWentDown", "ce_subject": "main"}
+    headers |= {"ce_dataschema": "room-went-down.v1", "ce_source": "/orloop/test", "ce_time": "2026-03-02T06:00:00Z"}
+    writer = Producer({"bootstrap.servers": bootstrap})
+    value = b'{"id": "unreadable", "note": "no room is named here"}'
+    writer.produce(
+        messages.SUITE_EVENTS, value, b"main", partition=0, headers=[(k, v.encode()) for k, v in headers.items()]
+    )
+    assert writer.flush(10) == 0
 
 
 def settle(mesh: Mesh, watch: Watch, approver: Approver, limit: float = 60) -> None:

@@ -132,7 +132,7 @@ def test_a_topic_that_this_release_cannot_read_is_not_drained() -> None:
     bus = MemoryBus()
     for _ in range(12):
         bus.put("in", 0, b"main", b"?", bench_headers(tick("in", 1)))
-    core, _ = opened(bus, Echo("out"), LoopSettings(["in"], "g", dead_letter=True, unreadable_limit=10))
+    core, _ = opened(bus, Echo("out"), LoopSettings(["in"], "g", dead_letters=frozenset({"in"}), unreadable_limit=10))
     with pytest.raises(TooManyUnreadable, match="11 unreadable in a row"):
         core.step()
     assert bus.committed == {}
@@ -154,7 +154,7 @@ def test_bytes_that_are_no_message_are_refused_with_a_reason_that_quotes_nothing
     headers = dict(bench_headers(tick("in", 1)))
     headers |= {"ce_type": b"orloop.BedsChanged", "ce_dataschema": b"beds-changed.v1"}
     bus.put("in", 0, b"main", value, tuple(headers.items()))
-    settle(opened(bus, flow, LoopSettings(["in"], "g", dead_letter=True))[0], folded=1)
+    settle(opened(bus, flow, LoopSettings(["in"], "g", dead_letters=frozenset({"in"})))[0], folded=1)
     assert flow.folded == ["unreadable/in/0/0"]
     (letter,) = bus.messages("in.dlq")
     assert letter.reason

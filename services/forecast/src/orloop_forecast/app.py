@@ -31,7 +31,8 @@ def run(runtime: Runtime[Settings]) -> None:
     server = serve([mounted(predictor)], runtime.settings.grpc_port)
     _log.info("grpc_serves", port=server.port)
     try:
-        runtime.run_flow(ForecastFlow(predictor), LoopSettings(topics=[CASE_FEATURES], group=GROUP))
+        settings = LoopSettings(topics=[CASE_FEATURES], group=GROUP, dead_letters=frozenset({CASE_FEATURES}))
+        runtime.run_flow(ForecastFlow(predictor), settings)
     finally:
         server.stop()
 

@@ -29,7 +29,8 @@ def run(runtime: Runtime[Settings]) -> None:
     runtime.health.checks["projection"] = projector.ready
     writer = runtime.spawn("projector", projector.run)
     try:
-        runtime.run_flow(flow, LoopSettings(topics=[SUITE_EVENTS, PLAN_PROPOSALS, CASE_FORECASTS], group="orloop.gate"))
+        topics = [SUITE_EVENTS, PLAN_PROPOSALS, CASE_FORECASTS]
+        runtime.run_flow(flow, LoopSettings(topics, "orloop.gate", dead_letters=frozenset({SUITE_EVENTS})))
     finally:
         door.stop(1.0)
     writer.join(2.0)

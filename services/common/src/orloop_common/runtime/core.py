@@ -118,7 +118,7 @@ class LoopCore:
     def _answer(self, raw: RawRecord, record: Record) -> None:
         if raw.offset < self._committed.get((raw.topic, raw.partition), _NEVER):
             return
-        if isinstance(record.message, Unreadable) and self._settings.dead_letter:
+        if isinstance(record.message, Unreadable) and raw.topic in self._settings.dead_letters:
             self._outbox.dead_letter(raw, record.message, self._beat)
         if raw.topic in self._settings.skip_outputs:
             return

@@ -73,13 +73,13 @@ class LoopSettings:
     """What a loop reads and how.
 
     `group` None reads all partitions without a group and never asks for `outputs` (`idle` may still
-    write). `dead_letter` is set in the one service that dead-letters what it cannot read.
+    write). `dead_letters` names the topics whose unreadable records this service alone dead-letters.
     `skip_outputs` names topics that are folded but never asked for outputs.
     """
 
     topics: Sequence[str]
     group: str | None
-    dead_letter: bool = False
+    dead_letters: frozenset[str] = frozenset()
     poll_seconds: float = 0.05
     batch: int = 500
     stall_seconds: float = 20.0

@@ -143,7 +143,7 @@ class LoopContract:
 
     def test_an_unreadable_record_is_folded_as_refused_and_dead_lettered_once(self, bench: Bench) -> None:
         source, target = bench.topic(), bench.topic()
-        settings = LoopSettings([source], "contract", dead_letter=True)
+        settings = LoopSettings([source], "contract", dead_letters=frozenset({source}))
         headers = bench_headers(tick(source, 1))
         bench.put(source, 0, b"main", b'{"patient": "Canary"', headers)
         bench.put(source, 0, b"main", b"no headers at all")

@@ -62,7 +62,7 @@ class KafkaBench:
         settings = LoopSettings(
             settings.topics,
             settings.group and f"{settings.group}-{self._number}",
-            dead_letter=settings.dead_letter,
+            dead_letters=settings.dead_letters,
             batch=settings.batch,
         )
         log = KafkaLog(self.bootstrap, self.instance, settings)

@@ -45,6 +45,8 @@ class GeneratorError(ValueError):
 def generate(rooms: int, event: str, seed: int, kind: str = "core", now: str = "10:00") -> PlanProblem:
     """A problem of `rooms` rooms at `now`, right after `event`; the same arguments give the same problem.
 
+    The morning depends on rooms, seed and now alone: only what went wrong differs between events.
+
     Parameters
     ----------
     rooms
@@ -68,7 +70,7 @@ def generate(rooms: int, event: str, seed: int, kind: str = "core", now: str = "
     if kind not in KINDS:
         raise GeneratorError(f"Expected one of {', '.join(KINDS)}, got {kind!r}.\nMaybe: --kind core.")
     slot = _slot(now)
-    draw = Random(f"orloop/{seed}/{rooms}/{event}/{slot}")
+    draw = Random(f"orloop/{seed}/{rooms}/{slot}")
     state = make_state(make_day(draw, rooms, slot), event)
     problem = _Stating(state).problem()
     if kind == "core":

@@ -14,10 +14,12 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from orloop_common.domain.problem import PlanProblem
+from orloop_common.domain.solution import PlanSolution
 
 from .registry import SCHEMAS
 
-DOCUMENTS: dict[str, type] = {s.name: s.type for s in SCHEMAS} | {"plan-problem.v1": PlanProblem}
+_DOCUMENTS: dict[str, type] = {"plan-problem.v1": PlanProblem, "plan-solution.v1": PlanSolution}
+DOCUMENTS: dict[str, type] = {s.name: s.type for s in SCHEMAS} | _DOCUMENTS
 
 
 def document(name: str) -> dict[str, Any]:

@@ -33,13 +33,16 @@ def run(runtime: Runtime[Settings]) -> None:
     except (SiteFileError, RulesFileError) as error:
         raise ConfigurationError(f"ORLOOP_SITE or the rules catalogue: {error}") from None
     suites = [layout.id for layout in site.suites if settings.wants(layout.id)]
-    workers = ChildWorkers(clock, guard=settings.solve_limit, standby=settings.standby)
+    workers = ChildWorkers(clock, guard=settings.solve_limit, standby=settings.standby, memory=settings.solver_memory)
     flow = ReplanFlow(site, suites, workers, clock, rules.digest)
+
+    def open_workers() -> ChildWorkers:
+        return ChildWorkers(clock, guard=settings.solve_limit, standby=False, memory=settings.solver_memory)
 
     def find(proposal: str) -> Proposal | None:
         return next((p for s in flow.suites() if (p := flow.proposals(s).get(proposal))), None)
 
-    questions = ReplanServicer(lambda: ChildWorkers(clock, guard=settings.solve_limit, standby=False), find)
+    questions = ReplanServicer(open_workers, find)
     server = serve([mounted(questions)], settings.grpc_port)
     _log.info("grpc_serves", port=server.port)
     runtime.health.checks["solver"] = workers.ready

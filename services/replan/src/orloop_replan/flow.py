@@ -1,11 +1,10 @@
 """Re-planning: fold the log, forecasts and our own answers; answer every trigger once, on the newest state."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orloop_common.domain.calendar import OperationalCalendar
-from orloop_common.domain.decision_rules import check_decision
 from orloop_common.domain.derived import CaseForecast, Proposal, Trigger
 from orloop_common.domain.digest import digest
 from orloop_common.domain.events import Event
@@ -28,20 +27,29 @@ from .domain.answers import (
     still_stands,
     without_solving,
 )
+from .domain.solving import in_turn
 from .ports import Job, Limits, Solved, Workers
 from .watch import Watch, weighty
 
 TOPICS = (SUITE_EVENTS, CASE_FORECASTS, PLAN_PROPOSALS)
+LARGE = 60
+"""In a storm a suite with more movable cases than this is solved under smaller limits."""
+OVERTAKEN = "What happened meanwhile overtook every better plan."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to wait for more of a burst, and for forecasts of the trigger's state; wall seconds."""
+    """How long to wait for what belongs together; wall seconds.
 
-    quiet: float = 0.3
-    longest: float = 1.0
-    forecasts: float = 0.3
-    cancels: int = 3
+    A burst has come to rest after `quiet`; a solve starts when `longest` is over, whatever may still come
+    (the loop looks every 50 ms, so that it starts within 300 ms of the first trigger). After `cancels` dropped
+    solves the next one is finished. Where answers keep being overtaken for `answer`, right-shift answers.
+    """
+
+    quiet: float = 0.15
+    longest: float = 0.24
+    cancels: int = 2
+    answer: float = 3.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class _Run:
 
     suite: str
     asked: Asked
-    begun: float
+    first_seen: float
     triggers: frozenset[str]
 
 
@@ -76,6 +84,7 @@ class ReplanFlow:
         self._partitions: dict[str, int] = {}
         self._run: _Run | None = None
         self._cancelled = 0
+        self._at_once = False
 
     # --- the loop ------------------------------------------------------------------------------------
 
@@ -98,9 +107,8 @@ class ReplanFlow:
 
     def idle(self) -> Iterator[Output]:
         yield from self._finish()
-        for suite in sorted(self._watches):
-            watch = self._watches[suite]
-            metrics.UNANSWERED.labels(suite).set(len(watch.pending))
+        for watch in sorted(self._watches.values(), key=lambda w: (w.first_seen() or 0.0, w.layout.id)):
+            metrics.UNANSWERED.labels(watch.layout.id).set(len(watch.pending))
             if self._due(watch) and self._may_begin(watch):
                 yield from self._begin(watch)
 
@@ -135,15 +143,14 @@ class ReplanFlow:
     # --- when ------------------------------------------------------------------------------------------
 
     def _due(self, watch: Watch) -> bool:
-        """A burst has come to rest, and the forecasts of its state are there or were waited for."""
-        if not watch.pending or watch.first_seen is None or watch.day.now is None:
+        """A burst has come to rest, and the forecasts of its state are there; or both were waited for."""
+        first = watch.first_seen()
+        if first is None or watch.day.now is None:
             return False
         now, patience = self._clock.monotonic(), self._patience
-        quiet, since = now - watch.last_seen, now - watch.first_seen
-        if quiet < patience.quiet and since < patience.longest:
-            return False
-        newest = max(watch.positions.values())
-        return watch.newest_forecast >= newest or since >= patience.quiet + patience.forecasts
+        if self._at_once or now - first >= patience.longest:
+            return True
+        return now - watch.last_seen() >= patience.quiet and not watch.awaits_forecasts()
 
     def _may_begin(self, watch: Watch) -> bool:
         """Nothing runs; or what runs is for this suite, and something has come that changes its question."""
@@ -161,33 +168,47 @@ class ReplanFlow:
         if self._run is not None:
             self._workers.cancel()
             self._run, self._cancelled = None, self._cancelled + 1
-        asked, began = self._ask(watch), watch.first_seen or 0.0
+        self._at_once = False
+        asked, seen = self._ask(watch), watch.first_seen() or 0.0
         reason = without_solving(asked.problem, asked.triggers)
         open_proposal = watch.open_proposal()
         if reason is None and open_proposal is not None and not weighty(asked.triggers, MINOR):
             reason = still_stands(open_proposal) if watch.stands(open_proposal, asked.problem, None) else None
         if reason is not None:
-            yield self._answer(watch, no_change(asked, reason), began)
+            self._cancelled = 0
+            yield self._answer(watch, no_change(asked, reason), seen)
             return
-        self._run = _Run(watch.layout.id, asked, began, frozenset(t.event for t in asked.triggers))
-        self._workers.start(Job(id=asked.id, problem=asked.problem, seed=self._seed))
+        self._run = _Run(watch.layout.id, asked, seen, frozenset(t.event for t in asked.triggers))
+        self._workers.start(self._job(asked))
+
+    def _job(self, asked: Asked) -> Job:
+        limits = asked.limits if asked.limits != self._limits else None
+        return Job(id=asked.id, problem=asked.problem, seed=self._seed, limits=limits)
 
     def _finish(self) -> Iterator[Output]:
         run = self._run
         if run is None or (solved := self._workers.poll()) is None:
             return
-        watch = self._watches[run.suite]
-        self._run = None
-        if self._overtaken(watch, solved) and self._cancelled < self._patience.cancels:
-            self._cancelled += 1  # its triggers still wait: they are asked again, on what holds now
-            return
-        self._cancelled = 0
-        yield self._answer(watch, self._judge(watch, run.asked, solved), run.begun)
+        watch, self._run = self._watches[run.suite], None
+        if self._overtaken(watch, run, solved):
+            # its triggers still wait: they are asked again at once, on what holds now, and not dropped again
+            self._cancelled, self._at_once = self._patience.cancels, True
+            if self._clock.monotonic() - run.first_seen < self._patience.answer:
+                return
+            asked = self._ask(watch)
+            solved = in_turn(self._job(asked), asked.limits, OVERTAKEN)
+            run = replace(run, asked=asked)
+        self._cancelled, self._at_once = 0, False
+        yield self._answer(watch, self._judge(watch, run.asked, solved), run.first_seen)
 
-    def _overtaken(self, watch: Watch, solved: Solved) -> bool:
-        """While it was solved, people decided or the hospital changed a case that it would move."""
+    def _overtaken(self, watch: Watch, run: _Run, solved: Solved) -> bool:
+        """While it was solved, people decided or the hospital changed what its recommendation stands on."""
         best = solved.alternatives[0] if solved.alternatives else None
-        return best is not None and bool(check_decision(watch.day, best.changes))
+        if best is None or not best.changes:
+            return False
+        if watch.as_of == run.asked.as_of:
+            return False
+        return not watch.holds(best, run.asked.problem)
 
     def _judge(self, watch: Watch, asked: Asked, solved: Solved) -> Proposal:
         """A proposal, unless nothing material changes, an open one still stands, or it was turned down."""
@@ -206,15 +227,16 @@ class ReplanFlow:
 
     def _ask(self, watch: Watch) -> Asked:
         problem, open_proposal = watch.problem(), watch.open_proposal()
+        hurry = self._cancelled >= self._patience.cancels and len(problem.cases) > LARGE
         return Asked(
             problem=problem,
             triggers=tuple(watch.pending.values()),
             as_of=watch.as_of,
             rules_digest=self._rules_digest,
             forecasts_digest=forecasts_digest(problem, watch.forecasts),
-            forecasts_stale=watch.stale(),
+            forecasts_stale=watch.stale() or watch.awaits_forecasts(),
             seed=self._seed,
-            limits=self._limits,
+            limits=self._limits.hurried() if hurry else self._limits,
             supersedes=open_proposal.id if open_proposal else None,
         )
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from .domain.search import Cut, Engine, Goal, Job, Limits, Plan, Search, Solved
+from .domain.search import Cut, Engine, Goal, Job, Limits, Plan, Search, Solved, Stop, Stopped, never
 
 
 class Workers(Protocol):
@@ -20,4 +20,17 @@ class Workers(Protocol):
     def close(self) -> None: ...
 
 
-__all__ = ["Cut", "Engine", "Goal", "Job", "Limits", "Plan", "Search", "Solved", "Workers"]
+__all__ = [
+    "Cut",
+    "Engine",
+    "Goal",
+    "Job",
+    "Limits",
+    "Plan",
+    "Search",
+    "Solved",
+    "Stop",
+    "Stopped",
+    "Workers",
+    "never",
+]

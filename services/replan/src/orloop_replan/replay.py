@@ -62,13 +62,15 @@ def _again(proposal: Proposal, problem: PlanProblem, engine: Engine | None) -> t
     record = proposal.solver
     limits = Limits(**{k: int(v) for k, v in record.settings.items()}) if record else Limits()
     seed = record.seed if record else 0
+    job = Job(id=proposal.id, problem=problem, seed=seed, start=record.start if record else ())
     if record is not None and record.path == "right_shift":
-        return in_turn(proposal.id, problem, seed, limits, record.note).alternatives
+        return in_turn(job, limits, record.note).alternatives
     if engine is None:
-        from .adapters.highs_engine import HighsEngine  # a second of imports that a broken record does not need
+        from .adapters.engine import open_engines  # seconds of imports that a broken record does not need
 
-        engine = HighsEngine(limits)
-    return solve(Job(id=proposal.id, problem=problem, seed=seed), engine, limits).alternatives
+        engines = open_engines(limits)
+        engine = next((e for e in engines if record is not None and e.path == record.path), engines[0])
+    return solve(job, engine, limits).alternatives
 
 
 def _fault(problem: PlanProblem, alternative: Alternative) -> str | None:

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from orloop_common.domain.building import build_problem
 from orloop_common.domain.checker import check_changes, with_changes
 from orloop_common.domain.cost import price
-from orloop_common.domain.derived import CaseForecast, Proposal, Trigger
+from orloop_common.domain.decision_rules import check_decision
+from orloop_common.domain.derived import Alternative, CaseForecast, Proposal, Trigger
 from orloop_common.domain.digest import derived_id
 from orloop_common.domain.drift import without_drift
 from orloop_common.domain.events import Event
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.reading import entered, left
+from orloop_common.domain.records import CaseRecord
 from orloop_common.domain.site import SuiteLayout
 from orloop_common.domain.suite_day import SuiteDay
 from orloop_common.domain.triggers import triggers_of
@@ -25,11 +27,28 @@ from .domain.answers import WORTH, unpack
 STALE = timedelta(minutes=10)
 """Forecasts of running cases come every two minutes of event time; older ones than this are said to be old."""
 REMEMBERED = 40
+FORECAST_AFTER = frozenset(
+    {
+        "RoomWentDown",
+        "RoomRestored",
+        "StaffShort",
+        "RosterChanged",
+        "BedsChanged",
+        "EquipmentChanged",
+        "CleaningStatusChanged",
+        "CaseScheduled",
+        "CaseCancelled",
+        "CaseNoShow",
+        "MilestoneRecorded",
+        "ReplanRequested",
+    }
+)
+"""After these the forecasts of those in a room are made again (the features service sees to it)."""
 
 
 @dataclass
 class Watch:
-    """What follows from the log alone, except `first_seen` and `last_seen`, which are the wall's seconds."""
+    """What follows from the log alone, except `seen`: the wall's seconds at which waiting triggers came."""
 
     layout: SuiteLayout
     day: SuiteDay
@@ -41,8 +60,7 @@ class Watch:
     positions: dict[str, int] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
     proposals: OrderedDict[str, Proposal] = field(default_factory=OrderedDict)
-    first_seen: float | None = None
-    last_seen: float = 0.0
+    seen: dict[str, float] = field(default_factory=dict)
 
     # --- folding ---------------------------------------------------------------------------------
 
@@ -72,8 +90,7 @@ class Watch:
             if self.pending.pop(trigger.event, None) is None:
                 self.answered.add(trigger.event)
             self.positions.pop(trigger.event, None)
-        if not self.pending:
-            self.first_seen = None
+            self.seen.pop(trigger.event, None)
 
     def _ask(self, trigger: Trigger | None, position: int, seen: float) -> Trigger | None:
         if trigger is None or trigger.event in self.pending:
@@ -83,8 +100,7 @@ class Watch:
             return None
         self.pending[trigger.event] = trigger
         self.positions[trigger.event] = position
-        self.first_seen = seen if self.first_seen is None else self.first_seen
-        self.last_seen = seen
+        self.seen[trigger.event] = seen
         return trigger
 
     def _moved(self, forecast: CaseForecast) -> Trigger | None:
@@ -123,13 +139,35 @@ class Watch:
         spare = self.layout.decide_within if lead else timedelta(0)
         return build_problem(self.day, self.forecasts, self.layout, spare)
 
+    def first_seen(self) -> float | None:
+        """When the first trigger came that still waits."""
+        return min(self.seen.values(), default=None)
+
+    def last_seen(self) -> float:
+        return max(self.seen.values(), default=0.0)
+
+    def awaits_forecasts(self) -> bool:
+        """Whether forecasts of the state after the newest triggers are on their way."""
+        awaited = [self.positions[t.event] for t in self.pending.values() if t.type in FORECAST_AFTER]
+        return bool(awaited) and self.newest_forecast < max(awaited) and bool(self._running())
+
     def stale(self) -> bool:
-        """Whether a running case has no recent forecast."""
-        now = self.day.now
-        running = [r for r in self.day.cases.values() if r.active and entered(r) and left(r) is None]
+        """Whether no running case has a recent forecast."""
+        now, running = self.day.now, self._running()
         if now is None or not running:
             return False
         return all((f := self.forecasts.get(r.case)) is None or now - f.at > STALE for r in running)
+
+    def _running(self) -> list[CaseRecord]:
+        return [r for r in self.day.cases.values() if r.active and entered(r) and left(r) is None]
+
+    def holds(self, alternative: Alternative, then: PlanProblem) -> bool:
+        """Whether what was worked out from `then` keeps every rule of plans and decisions on the newest state."""
+        changes = alternative.changes
+        if check_decision(self.day, changes):
+            return False
+        now = without_drift(self.problem(lead=False), then, alternative, self.layout.materiality)
+        return _ids(now).issuperset(c.case for c in changes) and not check_changes(now, changes)
 
     def open_proposal(self) -> Proposal | None:
         """The newest proposal, if it waits for people's decision."""

@@ -110,7 +110,11 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolverRecord:
-    """How a proposal came to be; `path` is milp, right_shift or recorded."""
+    """How a proposal came to be; `path` is price_and_fix, milp, right_shift or recorded.
+
+    No plan costs less than `bound`; `certificate` is the digest of its proof. `start` is the plan that the
+    search was given to begin from, if any (a back-up computed ahead of time).
+    """
 
     path: str
     solver: str
@@ -118,6 +122,10 @@ class SolverRecord:
     settings: dict[str, str]
     seconds: float
     note: str = ""
+    bound: int | None = None
+    proven: bool = False
+    certificate: str = ""
+    start: tuple[Assignment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,11 +14,13 @@ import numpy.typing as npt
 import pyomo.environ as pyo  # type: ignore[import-untyped]
 import pyomo.version  # type: ignore[import-untyped]
 
+from orloop_common.domain.cost import price
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.rightshift import right_shift
 from orloop_replan.domain.candidates import Timeline, restricted
 from orloop_replan.domain.polish import polish
+from orloop_replan.domain.search import Stop, Stopped, never
 from orloop_replan.ports import Cut, Goal, Limits, Plan, Search
 
 from .pyomo_model import build, prices
@@ -36,27 +38,36 @@ class EngineFailed(Exception):
 class HighsEngine:
     """Builds the model for a problem; each question to it changes the objective and may add cuts."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
+    path = "milp"
+
+    def __init__(self, limits: Limits | None = None, stop: Stop = never) -> None:
+        self.limits, self._stop = limits or Limits(), stop
 
     @property
     def name(self) -> str:
         solver = highspy.Highs()  # type: ignore[no-untyped-call]
         return f"pyomo {pyomo.version.version} highs {solver.version()}"
 
-    def search(self, problem: PlanProblem, seed: int) -> Search:
-        return HighsSearch(problem, seed, self.limits)
+    def search(self, problem: PlanProblem, seed: int, start: Plan | None = None) -> Search:
+        return HighsSearch(problem, seed, self.limits, start, self._stop)
 
 
 class HighsSearch:
     """One problem in HiGHS."""
 
-    def __init__(self, problem: PlanProblem, seed: int, limits: Limits) -> None:
+    def __init__(
+        self, problem: PlanProblem, seed: int, limits: Limits, given: Plan | None = None, stop: Stop = never
+    ) -> None:
         self.problem = problem
         self.limits = limits
-        start = right_shift(problem)
+        self._stop = stop
+        start: Plan = right_shift(problem)
+        if given is not None and price(problem, given).total < price(problem, start).total:
+            start = given
         self.candidates = restricted(problem, start, limits)
+        self._go_on()
         self._polished = polish(Timeline(problem), self.candidates, start, seed, limits.orders)
+        self._go_on()
         self.model = build(problem, self.candidates)
         self._index = {(problem.cases[c.case].id, c.place): n for n, c in enumerate(self.candidates)}
         self._variables = list(self.model.component_data_objects(pyo.Var, sort=True))
@@ -131,12 +142,17 @@ class HighsSearch:
         self._checks = 0
         _asked(self._highs.run(), "a run")
         self._spent += self._checks
+        self._go_on()
 
     def _enough(self, event: Any) -> None:
         """HiGHS asks at fixed points of its work, never by the clock: so many, and the incumbent is it."""
         self._checks += 1
-        if self._checks > self.limits.checks:
+        if self._checks > self.limits.checks or self._stop():
             event.data_in.user_interrupt = True
+
+    def _go_on(self) -> None:
+        if self._stop():
+            raise Stopped
 
     def _costs(self, goal: Goal) -> Floats:
         costs = np.zeros(len(self._variables))

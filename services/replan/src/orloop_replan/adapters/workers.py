@@ -1,6 +1,7 @@
-"""Warm child processes: one solves, one stands by. Cancelling ends the one that solves.
+"""Warm child processes: one solves, one stands by. What is no longer wanted is told to stop; if need be it is ended.
 
-Nothing here waits: results are polled, and a wall-clock guard answers with right-shift in the parent.
+Nothing here waits: results are polled. A solve that crashes or takes too long goes to the next engine in the
+other child, and then right-shift answers in the parent.
 """
 
 import contextlib
@@ -8,100 +9,148 @@ import queue
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from orloop_common.domain.digest import digest
 from orloop_common.messages import from_json, to_json
 from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.logs import get_logger
 from orloop_replan import metrics
+from orloop_replan.child import ChildSettings
 from orloop_replan.domain.answers import timed
 from orloop_replan.domain.solving import in_turn
 from orloop_replan.ports import Job, Limits, Solved
 
-from .frames import read, write
+from .frames import ANSWER, JOB, STOP, WARM, Frame, read, write
 
 _log = get_logger("workers")
+COMMAND = (sys.executable, "-m", "orloop_replan.child")
+STOPS_WITHIN = 0.7
+"""Seconds in which a child that was told to stop has to say that it has; then it is ended."""
+SHARES = (0.75, 1.0)
+"""By when each engine has to be done, as a share of the guard."""
+ENGINES = len(SHARES)
 
 
 class Child:
-    """One child process and what it has said."""
+    """One child process and what it has said; jobs are numbered, so that no answer is taken for another's."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, settings: ChildSettings, command: Sequence[str] = COMMAND) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "orloop_replan.child", to_json(limits).decode()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            [*command, to_json(settings).decode()], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.warm = threading.Event()
-        self.said: queue.SimpleQueue[Solved] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._listen, name="child", daemon=True)
-        self._thread.start()
+        self._said: queue.SimpleQueue[tuple[int, Solved]] = queue.SimpleQueue()
+        self._count = self._done = 0
+        self._ended = False
+        self._stopping: dict[int, float] = {}
+        self._asks: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=body, name="child", daemon=True) for body in (self._listen, self._speak)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return not self._ended and self._process.poll() is None
+
+    def busy(self) -> bool:
+        """Whether it works on something, be it on coming to a stop."""
+        return self._done < self._count
 
     def ask(self, job: Job) -> None:
         """Hand over a job; a child that is gone is noticed by `alive`."""
-        pipe = self._process.stdin
-        assert pipe is not None
-        try:
-            write(pipe, to_json(job))  # type: ignore[arg-type]
-        except (OSError, ValueError) as error:
-            _log.warning("child_is_gone", reason=str(error))
+        self._count += 1
+        self._asks.put(Frame(JOB, self._count, to_json(job)))
+
+    def stop(self, by: float) -> None:
+        """Tell it that the answer to the newest job is no longer wanted."""
+        if self.busy():
+            self._stopping.setdefault(self._count, by)
+            self._asks.put(Frame(STOP, self._count))
+
+    def overdue(self, now: float) -> bool:
+        """Whether it has not stopped by the time that it was given."""
+        return any(number > self._done and by < now for number, by in self._stopping.items())
+
+    def answer(self) -> Solved | None:
+        """The answer to the newest job, once it is there."""
+        while not self._said.empty():
+            number, solved = self._said.get()
+            if number == self._count and number not in self._stopping:
+                return solved
+        return None
 
     def end(self) -> None:
         """End at once, in the middle of a solve if need be; does not wait."""
+        self._ended = True
         self._process.kill()
+        self._asks.put(None)
 
     def gone(self, timeout: float) -> None:
         """Wait until an ended child has been cleared away."""
-        self._thread.join(timeout)
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def _speak(self) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None
+        while (frame := self._asks.get()) is not None:
+            try:
+                write(pipe, frame)  # type: ignore[arg-type]
+            except (OSError, ValueError) as error:
+                _log.warning("child_is_gone", reason=str(error))
+                break
+        with contextlib.suppress(OSError):
+            pipe.close()
 
     def _listen(self) -> None:
-        said, asked = self._process.stdout, self._process.stdin
+        said = self._process.stdout
         assert said is not None
-        assert asked is not None
         while (frame := read(said)) is not None:  # type: ignore[arg-type]
-            if frame == b'"warm"':
+            if frame.kind == WARM:
                 self.warm.set()
-            else:
-                self.said.put(from_json(Solved, frame))
+            elif frame.kind == ANSWER:
+                self._said.put((frame.number, from_json(Solved, frame.body)))
+            self._done = max(self._done, frame.number)
         self._process.wait()
+        self._asks.put(None)
         said.close()
-        with contextlib.suppress(OSError):
-            asked.close()
 
 
 @dataclass
 class ChildWorkers:
-    """Solves one job at a time in a child; `guard` is in seconds of wall time."""
+    """Solves one job at a time in a child; `guard` is in seconds of wall time, `memory` in megabytes a child."""
 
     clock: Clock
     limits: Limits = field(default_factory=Limits)
     guard: float = 8.0
     standby: bool = True
+    memory: int = 0
+    command: Sequence[str] = COMMAND
     _active: Child | None = None
     _spare: Child | None = None
     _job: Job | None = None
     _begun: float = 0.0
 
     def __post_init__(self) -> None:
-        self._active = Child(self.limits)
+        self._active = self._open()
         self._refill()
 
     def ready(self) -> bool | str:
         """For `/readyz`: a child is warm."""
-        return (self._active is not None and self._active.warm.is_set()) or "no solver process is warm yet"
+        return any(c.warm.is_set() for c in self._children()) or "no solver process is warm yet"
 
     def start(self, job: Job) -> None:
         if self._job is not None:
             self.cancel()
-        if self._active is None or not self._active.alive():
-            self._replace()
-        assert self._active is not None
-        self._job, self._begun = job, self.clock.monotonic()
-        self._active.ask(job)
+        self._begun = self.clock.monotonic()
+        self._hand_over(job)
 
     def cancel(self) -> None:
         if self._job is None:
@@ -109,45 +158,72 @@ class ChildWorkers:
         self._job = None
         metrics.CANCELLED.inc()
         if self._active is not None:
-            self._active.end()
-        self._replace()
+            self._active.stop(self.clock.monotonic() + STOPS_WITHIN)
 
     def poll(self) -> Solved | None:
+        self._tidy()
         if self._job is None or self._active is None:
             return None
         job, spent = self._job, self.clock.monotonic() - self._begun
-        while not self._active.said.empty():
-            solved = self._active.said.get()
-            if solved.id == job.id:
-                self._job = None
-                metrics.SOLVE_SECONDS.labels(solved.solver.path).observe(spent)
-                return timed(solved, spent)
+        if (solved := self._active.answer()) is not None:
+            self._job = None
+            metrics.SOLVE_SECONDS.labels(solved.solver.path).observe(spent)
+            return timed(solved, spent)
         if not self._active.alive():
-            return self._give_up(job, spent, "The solver's process ended.")
-        if spent > self.guard:
+            return self._next(job, "The solver's process ended.")
+        share = self.guard * (SHARES[min(job.skip, ENGINES - 1)] if self._active.warm.is_set() else 1.0)
+        if spent > share:
             self._active.end()
-            return self._give_up(job, spent, f"The solver took longer than {self.guard:g} s.")
+            return self._next(job, f"The solver took longer than {share:g} s.")
         return None
 
     def close(self) -> None:
-        children = [child for child in (self._active, self._spare) if child is not None]
+        children = self._children()
         for child in children:
             child.end()
         for child in children:
             child.gone(2.0)
 
-    def _give_up(self, job: Job, spent: float, note: str) -> Solved:
-        _log.warning("right_shift_instead", reason=note, problem=digest(job.problem)[:12])
+    def _next(self, job: Job, note: str) -> Solved | None:
+        """The next engine if there is one and time is left, else right-shift."""
+        spent = self.clock.monotonic() - self._begun
+        _log.warning("engine_given_up", reason=note, engine=job.skip, problem=digest(job.problem)[:12])
+        job = replace(job, skip=job.skip + 1, note=f"{job.note} {note}".strip())
+        if job.skip < ENGINES and spent < self.guard:
+            self._hand_over(job)
+            return None
         self._job = None
-        self._replace()
-        metrics.SOLVE_SECONDS.labels("right_shift").observe(spent)
-        return timed(in_turn(job.id, job.problem, job.seed, self.limits, note), spent)
-
-    def _replace(self) -> None:
-        self._active = self._spare if self._spare is not None and self._spare.alive() else Child(self.limits)
-        self._spare = None
         self._refill()
+        metrics.SOLVE_SECONDS.labels("right_shift").observe(spent)
+        return timed(in_turn(job, self.limits), spent)
+
+    def _hand_over(self, job: Job) -> None:
+        """To a child that is warm and has nothing to do, else to one that soon will be."""
+        living = [c for c in self._children() if c.alive()] or [self._open()]
+        chosen = min(living, key=lambda c: (c.busy(), not c.warm.is_set()))
+        self._active, self._spare = chosen, next((c for c in living if c is not chosen), None)
+        self._refill()
+        self._job = job
+        chosen.ask(job)
+
+    def _tidy(self) -> None:
+        """End children that were told to stop and have not; open others in the place of those that have ended."""
+        now = self.clock.monotonic()
+        for child in self._children():
+            if child.overdue(now):
+                child.end()
+        if self._active is not None and self._active.overdue(now) and self._job is not None:
+            self._hand_over(self._job)
+        if self._spare is not None and not self._spare.alive():
+            self._spare = None
+            self._refill()
+
+    def _children(self) -> list[Child]:
+        return [child for child in (self._active, self._spare) if child is not None]
+
+    def _open(self) -> Child:
+        return Child(ChildSettings(limits=self.limits, memory=self.memory), self.command)
 
     def _refill(self) -> None:
         if self.standby and self._spare is None:
-            self._spare = Child(self.limits)
+            self._spare = self._open()

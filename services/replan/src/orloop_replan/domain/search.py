@@ -1,14 +1,25 @@
 """What a search for plans is asked and answers: goals, cuts, limits, and the engine that searches."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from orloop_common.domain.derived import Alternative, SolverRecord
-from orloop_common.domain.plan import Place
+from orloop_common.domain.plan import Assignment, Place
 from orloop_common.domain.problem import PlanProblem
 
 Plan = Mapping[str, Place]
+Stop = Callable[[], bool]
+"""Asked now and then by an engine at work: whether its answer is still wanted."""
+
+
+class Stopped(Exception):
+    """An engine's answer is no longer wanted: it left its work as it was."""
+
+
+def never() -> bool:
+    """The work is wanted to its end."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +66,29 @@ class Engine(Protocol):
     def name(self) -> str:
         """Name and version, for the record."""
 
-    def search(self, problem: PlanProblem, seed: int) -> Search: ...
+    @property
+    def path(self) -> str:
+        """The way it goes, for the record: price_and_fix, milp."""
+
+    def search(self, problem: PlanProblem, seed: int, start: Plan | None = None) -> Search:
+        """Begin on a problem, from a plan that is known to be sound; raises `Stopped` when it is told to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A problem to solve; `id` names it among those that were handed over."""
+    """A problem to solve; `id` names it among those that were handed over.
+
+    `start` is a sound plan to begin from (a back-up), `limits` are others than the engine's own. `skip` engines
+    are passed over, because of `note`.
+    """
 
     id: str
     problem: PlanProblem
     seed: int = 0
+    start: tuple[Assignment, ...] = ()
+    limits: "Limits | None" = None
+    skip: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +112,10 @@ class Limits:
     checks: int = 20
     work: int = 50
     alternatives: int = 3
+
+    def hurried(self) -> "Limits":
+        """For a large suite in a storm of triggers: one good plan soon."""
+        return replace(self, alternatives=1, nodes=self.nodes // 2)
 
     def settings(self) -> dict[str, str]:
         return {

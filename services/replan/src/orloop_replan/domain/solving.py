@@ -1,25 +1,60 @@
 """A job from its problem to its answer: what the child process, `Solve` and `orloop replay` all run."""
 
+from collections.abc import Callable, Sequence
+
 from orloop_common.domain.derived import SolverRecord
-from orloop_common.domain.problem import PlanProblem
 
 from .alternatives import alternatives, fallback
-from .search import Engine, Job, Limits, Solved
+from .search import Engine, Job, Limits, Solved, Stopped
+
+Told = Callable[[Exception], None]
 
 
-def solve(job: Job, engine: Engine, limits: Limits) -> Solved:
-    """Alternatives by the engine; right-shift where it finds none. `seconds` is the caller's to measure."""
-    found, note = alternatives(job.problem, engine.search(job.problem, job.seed), limits)
-    if found:
-        return Solved(id=job.id, alternatives=found, solver=record("milp", engine.name, job.seed, limits, note))
-    return in_turn(job.id, job.problem, job.seed, limits, note, engine.name)
+def solve(job: Job, engines: Engine | Sequence[Engine], limits: Limits, told: Told = lambda _: None) -> Solved:
+    """Alternatives by the first engine that finds some; right-shift where none does. The caller measures `seconds`.
+
+    An engine that fails or runs out of memory is passed over, and the record's note says so; what it raised is
+    handed to `told`. `Stopped` goes through.
+    """
+    ways = engines if isinstance(engines, Sequence) else (engines,)
+    limits = job.limits or limits
+    notes = [job.note] if job.note else []
+    for engine in ways[job.skip :]:
+        try:
+            start = {a.case: a.place for a in job.start} or None
+            search = engine.search(job.problem, job.seed, start)
+            found, note = alternatives(job.problem, search, limits)
+        except Stopped:
+            raise
+        except MemoryError as error:
+            told(error)
+            notes.append("The solver ran out of memory.")
+            continue
+        except Exception as error:  # noqa: BLE001 - an answer without the best engine is better than none
+            told(error)
+            notes.append(f"The solver failed ({type(error).__name__}).")
+            continue
+        notes += [note] if note else []
+        if found:
+            return Solved(id=job.id, alternatives=found, solver=record(engine.path, engine.name, job, limits, notes))
+    return in_turn(job, limits, *notes)
 
 
-def in_turn(job: str, problem: PlanProblem, seed: int, limits: Limits, note: str, solver: str = "none") -> Solved:
-    """Right-shift as the answer, with the reason why."""
-    return Solved(id=job, alternatives=fallback(problem), solver=record("right_shift", solver, seed, limits, note))
+def in_turn(job: Job, limits: Limits, *notes: str) -> Solved:
+    """Right-shift as the answer, with the reasons why."""
+    told = (job.note, *notes) if job.note else notes
+    solver = record("right_shift", "none", job, job.limits or limits, told)
+    return Solved(id=job.id, alternatives=fallback(job.problem), solver=solver)
 
 
-def record(path: str, solver: str, seed: int, limits: Limits, note: str = "") -> SolverRecord:
+def record(path: str, solver: str, job: Job, limits: Limits, notes: Sequence[str] = ()) -> SolverRecord:
     """How the answer came to be, as stored with the proposal."""
-    return SolverRecord(path=path, solver=solver, seed=seed, settings=limits.settings(), seconds=0.0, note=note)
+    return SolverRecord(
+        path=path,
+        solver=solver,
+        seed=job.seed,
+        settings=limits.settings(),
+        seconds=0.0,
+        note=" ".join(dict.fromkeys(notes)),
+        start=job.start,
+    )

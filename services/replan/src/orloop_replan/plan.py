@@ -1,0 +1,184 @@
+"""Generate, solve, check and explain planning problems: `python -m orloop_replan.plan COMMAND ...`.
+
+What `orloop plan` runs. Exit code 0: done, and the plan is sound; 1: the answer is no (a broken rule, a wrong figure);
+2: something cannot be read.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from orloop_common.domain.checker import Broken, check
+from orloop_common.domain.cost import price
+from orloop_common.domain.problem import PlanProblem
+from orloop_common.domain.solution import PlanSolution
+from orloop_common.messages import to_json
+
+from . import plan_tables
+from .generate import KINDS, GeneratorError, generate
+from .generate_events import EVENTS
+from .plan_files import PlanFileError, places, read_problem, read_solution, write
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the checker, the published cost and the certificate say of a solution.
+
+    `wrong` are figures that the solution states and that do not come out; `certified` is the bound that the
+    certificate proves, None where it was not asked.
+    """
+
+    broken: tuple[Broken, ...]
+    wrong: tuple[str, ...]
+    cost: int
+    terms: dict[str, int]
+    certified: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        return not self.broken and not self.wrong
+
+
+def check_solution(problem: PlanProblem, solution: PlanSolution, certificate: bool = False) -> Checked:
+    """Judge a solution with nothing of the solver: rules, cost, gap and, if asked, the certificate."""
+    plan = places(solution)
+    priced = price(problem, plan)
+    wrong = []
+    if priced.total != solution.cost:
+        wrong.append(f"It states a cost of {solution.cost}; its plan costs {priced.total}.")
+    if solution.bound > solution.cost:
+        wrong.append(f"It states that no plan costs less than {solution.bound}, and costs {solution.cost} itself.")
+    if abs(solution.gap - gap(solution.cost, solution.bound, solution.floor)) > 1e-6:
+        wrong.append(f"It states a gap of {solution.gap:.4f}, which is not that of its cost and bound.")
+    if solution.proven and solution.bound != solution.cost:
+        wrong.append("It says that nothing cheaper exists, but its bound is below its cost.")
+    certified = None
+    if certificate:
+        if solution.certificate is None:
+            wrong.append("It carries no certificate.")
+        else:
+            from .domain.certificate import verify
+
+            certified = verify(problem, solution.certificate)
+            if certified < solution.certified:
+                wrong.append(f"Its certificate proves {certified}, not the {solution.certified} that it states.")
+            if certified > priced.total:
+                wrong.append(f"Its certificate proves {certified}, above the cost of its plan.")
+    return Checked(check(problem, plan), tuple(wrong), priced.total, asdict(priced), certified)
+
+
+def gap(cost: int, bound: int, floor: int) -> float:
+    """How much of what a plan can change may still be saved at most: 0 where nothing can."""
+    return 0.0 if cost <= bound else (cost - bound) / max(1, cost - floor)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.run(given))
+    except (PlanFileError, GeneratorError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _generate(given: argparse.Namespace) -> int:
+    problem = generate(given.rooms, given.event, given.seed, given.kind, given.now)
+    if given.output is None:
+        print(to_json(problem).decode())
+        return 0
+    write(problem, given.output)
+    said = {"problem": str(given.output), "cases": len(problem.cases), "committed": len(problem.committed)}
+    print(json.dumps(said) if given.json else f"{given.output}: {said['cases']} cases may move.")
+    return 0
+
+
+def _solve(given: argparse.Namespace) -> int:
+    problem = read_problem(given.problem)
+    from .adapters.price_and_fix import FixLimits, solution, solve
+
+    found = solve(problem, given.seed, FixLimits())
+    answer = solution(problem, found)
+    if given.output is not None:
+        write(answer, given.output)
+    if given.json:
+        print(to_json(answer).decode())
+    else:
+        print(plan_tables.plan_table(problem, places(answer), given.room or ()))
+        print(plan_tables.proof_line(answer))
+    return 0
+
+
+def _check(given: argparse.Namespace) -> int:
+    problem = read_problem(given.problem)
+    solution = read_solution(given.solution, problem)
+    checked = check_solution(problem, solution, given.certificate)
+    if given.json:
+        print(json.dumps({"ok": checked.ok, **asdict(checked)}))
+    else:
+        for broken in checked.broken:
+            print(f"{broken.rule}: {broken.sentence}")
+        for wrong in checked.wrong:
+            print(wrong)
+        print(plan_tables.terms_line(checked.cost, checked.terms))
+        if checked.certified is not None:
+            print(f"The certificate proves that no plan costs less than {checked.certified}.")
+        print(plan_tables.proof_line(solution) if checked.ok else "Not sound.")
+    return 0 if checked.ok else 1
+
+
+def _explain(given: argparse.Namespace) -> int:
+    problem = read_problem(given.problem)
+    plan = places(read_solution(given.solution, problem))
+    from .domain.explain import explain, trade
+
+    reasons, traded = explain(problem, plan), trade(problem, plan)
+    answers: list[Any] = []
+    if given.json:
+        told = {"reasons": reasons, "trade": traded, "why_not": answers}
+        print(to_json(told).decode())
+        return 0
+    print(traded.sentence)
+    for reason in reasons:
+        print(f"{reason.case}: {reason.sentence}")
+    for answer in answers:
+        print(f"{answer.question} {answer.sentence}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="orloop plan", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    def command(name: str, run: Any, *files: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name)
+        made.set_defaults(run=run)
+        made.add_argument("--json", action="store_true")
+        for file in files:
+            made.add_argument(file, type=Path)
+        return made
+
+    made = command("generate", _generate)
+    made.add_argument("--rooms", type=int, default=20)
+    made.add_argument("--event", default="down", metavar="|".join(EVENTS))
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--kind", default="core", metavar="|".join(KINDS))
+    made.add_argument("--now", default="10:00")
+    made.add_argument("--output", type=Path)
+    made = command("solve", _solve, "problem")
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--output", type=Path)
+    made.add_argument("--room", action="append")
+    made = command("check", _check, "problem", "solution")
+    made.add_argument("--certificate", action="store_true")
+    made = command("explain", _explain, "problem", "solution")
+    made.add_argument("--why-not", action="append", default=[])
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Planning problems and their solutions as files: JSON, or JSON in gzip where the name ends in .gz."""
+
+import gzip
+import sys
+import zlib
+from pathlib import Path
+from typing import TypeVar
+
+from orloop_common.domain.digest import digest
+from orloop_common.domain.plan import Place
+from orloop_common.domain.problem import PlanProblem
+from orloop_common.domain.solution import PlanSolution
+from orloop_common.messages import UnreadableMessage, from_json, to_json
+
+T = TypeVar("T")
+
+
+class PlanFileError(Exception):
+    """A document that cannot be read or written: 'Expected X, got Y', and a line that starts with 'Maybe'."""
+
+
+def read_problem(path: Path) -> PlanProblem:
+    """The planning problem in a file, `-` for standard input.
+
+    Raises
+    ------
+    PlanFileError
+        If there is none, or it is not one that can be planned; every fault is named.
+    """
+    problem = _read(path, PlanProblem, "a planning problem", "orloop plan generate --output problem.json")
+    if faults := _faults(problem):
+        raise PlanFileError(f"Expected a problem that can be planned in {path}, got:\n  " + "\n  ".join(faults))
+    return problem
+
+
+def read_solution(path: Path, problem: PlanProblem) -> PlanSolution:
+    """The solution in a file, of this problem and no other.
+
+    Raises
+    ------
+    PlanFileError
+        If there is none, or it solves another problem.
+    """
+    solution = _read(path, PlanSolution, "a solution", "orloop plan solve problem.json --output solution.json")
+    if (known := digest(problem)) != solution.problem_digest:
+        raise PlanFileError(
+            f"Expected a solution of problem {known[:12]} in {path}, got one of {solution.problem_digest[:12]}.\n"
+            "Maybe the problem was changed after it was solved."
+        )
+    return solution
+
+
+def places(solution: PlanSolution) -> dict[str, Place]:
+    """The plan of a solution, place by case."""
+    return {assignment.case: assignment.place for assignment in solution.plan}
+
+
+def write(value: object, path: Path) -> None:
+    """Write a document; the same value gives the same bytes.
+
+    Raises
+    ------
+    PlanFileError
+        If the file cannot be written.
+    """
+    try:
+        path.write_bytes(packed(value) if path.suffix == ".gz" else to_json(value) + b"\n")
+    except OSError as error:
+        raise PlanFileError(f"Expected to write {path}, got: {error.strerror}.\nMaybe name another file.") from None
+
+
+def packed(value: object) -> bytes:
+    """JSON in gzip, without a name and a time of its own."""
+    return gzip.compress(to_json(value), compresslevel=9, mtime=0)
+
+
+def _read(path: Path, kind: type[T], what: str, hint: str) -> T:
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        return from_json(kind, content)
+    except (OSError, EOFError, zlib.error) as error:
+        said = getattr(error, "strerror", None) or error
+        raise PlanFileError(f"Expected {what} in {path}, got: {said}.\nMaybe: {hint}.") from None
+    except (UnreadableMessage, UnicodeDecodeError) as error:
+        raise PlanFileError(f"Expected {what} in {path}, got: {error}\nMaybe it is another document.") from None
+
+
+def _faults(problem: PlanProblem) -> list[str]:
+    """What makes a problem impossible to plan, one line each."""
+    return []

@@ -5,14 +5,16 @@ Weights and units: `facts` of the planner (per five-minute slot unless said othe
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from .checker import check, with_changes
 from .derived import Price
-from .grid import slots_past
+from .expecting import add_on_shortage
+from .fairness import Sat, fairness
+from .grid import ceil_moment, slots_past
 from .plan import Interval, Place
 from .problem import PlanProblem, ProblemCase, Weights
 from .vocabulary import Urgency
@@ -20,6 +22,8 @@ from .vocabulary import Urgency
 DEFAULT_WEIGHTS = Weights(delay={Urgency.ELECTIVE: 2, Urgency.EXPEDITED: 3, Urgency.URGENT: 4, Urgency.IMMEDIATE: 4})
 BREAK_IN_UNTIL = time(16, 0)
 """The glossary's `bim_gap` looks at gaps until 16:00 site time."""
+Assignments = Mapping[str, Place]
+_Stay = tuple[ProblemCase, str, Interval]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +38,19 @@ class Cost:
     moved_again: int = 0
     changed: int = 0
     postponed: int = 0
+    fairness: int = 0
+    surgeon_idle: int = 0
+    preference: int = 0
+    continuity: int = 0
+    break_in: int = 0
+    add_on_slack: int = 0
 
     @property
     def total(self) -> int:
         return sum(getattr(self, term.name) for term in fields(self))
 
 
-def price(problem: PlanProblem, assignments: Mapping[str, Place]) -> Cost:
+def price(problem: PlanProblem, assignments: Assignments) -> Cost:
     """The published cost of a plan that gives each movable case a place (no place is postponed)."""
     weights = problem.weights
     terms = {term.name: 0 for term in fields(Cost)}
@@ -55,14 +65,61 @@ def price(problem: PlanProblem, assignments: Mapping[str, Place]) -> Cost:
         if case.current.room is not None and place.room != case.current.room:
             terms["room_change"] += weights.room_change
         if case.urgency is Urgency.IMMEDIATE:
-            since = case.waiting_since or told(case) or problem.now
-            terms["emergency_wait"] += weights.emergency_wait * slots_past(place.start - since, problem.grid)
+            waited = place.start - (case.waiting_since or told(case) or problem.now)
+            terms["emergency_wait"] += weights.emergency_wait * slots_past(waited, problem.grid)
         elif (promised := told(case)) is not None:
-            terms["delay"] += weights.delay[case.urgency] * slots_past(place.start - promised, problem.grid)
+            rate = weights.delay[case.urgency] if case.priority is None else case.priority
+            terms["delay"] += rate * slots_past(place.start - promised, problem.grid)
             terms["early"] += weights.early * slots_past(promised - place.start, problem.grid)
-    late = sum(slots_past(past, problem.grid) for past in overtime(problem, assignments).values())
+        terms["preference"] += _against_wish(problem, case, place.room, place.start)
+        if case.team_rooms and place.room not in case.team_rooms:
+            terms["continuity"] += weights.continuity
+    stays = _stays(problem, assignments)
+    late = sum(slots_past(past, problem.grid) for past in _overtime(problem, stays).values())
     terms["overtime"] = weights.overtime * late
+    terms["fairness"] = fairness(problem, (Sat(c, room, s.start, s.end + c.cleanup) for c, room, s in stays))
+    if weights.surgeon_idle:
+        terms["surgeon_idle"] = weights.surgeon_idle * slots_past(surgeons_idle(problem, assignments), problem.grid)
+    if weights.break_in:
+        terms["break_in"] = weights.break_in * slots_past(break_in_gap(problem, assignments), problem.grid)
+    if weights.add_on_slack and problem.expected:
+        short = add_on_shortage(problem, _occupied(problem, stays))
+        terms["add_on_slack"] = weights.add_on_slack * slots_past(short, problem.grid)
     return Cost(**terms)
+
+
+def tiers(problem: PlanProblem, assignments: Assignments) -> dict[str, int]:
+    """The plan's cost on each level of the objective, the first one first.
+
+    Where the problem is strict, `postponements` comes before `cost`: the sum of `ranks` of those postponed.
+    """
+    levels = {"cost": price(problem, assignments).total}
+    if not problem.weights.strict:
+        return levels
+    rank = ranks(problem)
+    placed = {case.id for case, _, _ in _stays(problem, assignments)}
+    return {"postponements": sum(rank[case.id] for case in problem.cases if case.id not in placed)} | levels
+
+
+def ranks(problem: PlanProblem) -> dict[str, int]:
+    """What postponing a case weighs among postponements: one of a higher class more than all lower ones together."""
+    lower = sum(case.urgency is Urgency.ELECTIVE for case in problem.cases)
+    weight = {Urgency.ELECTIVE: 1, Urgency.EXPEDITED: lower + 1}
+    return {c.id: weight.get(c.urgency, (lower + 1) * (len(problem.cases) + 1)) for c in problem.cases}
+
+
+def floor(problem: PlanProblem) -> int:
+    """What no plan can change: committed use past block ends, and what emergencies wait at the very least."""
+    weights = problem.weights
+    late = sum(slots_past(past, problem.grid) for past in _overtime(problem, ()).values())
+    waits = 0
+    for case in problem.cases:
+        start = _earliest_possible(problem, case) if case.urgency is Urgency.IMMEDIATE else None
+        if start is not None:
+            waited = start - (case.waiting_since or told(case) or problem.now)
+            waiting = weights.emergency_wait * slots_past(waited, problem.grid)
+            waits += min(waiting, postponing(problem, case))  # one that is postponed has not waited today
+    return weights.overtime * late + waits
 
 
 def told(case: ProblemCase) -> datetime | None:
@@ -77,11 +134,15 @@ def postponing(problem: PlanProblem, case: ProblemCase) -> int:
     return base * weights.delay[case.urgency] // weights.delay[Urgency.ELECTIVE]
 
 
-def overtime(problem: PlanProblem, assignments: Mapping[str, Place]) -> dict[str, timedelta]:
+def overtime(problem: PlanProblem, assignments: Assignments) -> dict[str, timedelta]:
     """How long each room is in use past its block, cleanup included."""
+    return _overtime(problem, _stays(problem, assignments))
+
+
+def _overtime(problem: PlanProblem, stays: Iterable[_Stay]) -> dict[str, timedelta]:
     ends = {room.id: room.block_end for room in problem.rooms}
     used = [(held.room, held.occupied.end) for held in problem.committed]
-    used += [(room, stay.end + case.cleanup) for case, room, stay in _stays(problem, assignments)]
+    used += [(room, stay.end + case.cleanup) for case, room, stay in stays]
     last = dict(ends)
     for room_id, end in used:
         if room_id in last:
@@ -89,7 +150,7 @@ def overtime(problem: PlanProblem, assignments: Mapping[str, Place]) -> dict[str
     return {room_id: last[room_id] - ends[room_id] for room_id in ends}
 
 
-def who_pays(problem: PlanProblem, assignments: Mapping[str, Place]) -> Price:
+def who_pays(problem: PlanProblem, assignments: Assignments) -> Price:
     """The price by stakeholder, against the current plan where that still holds."""
     current = with_changes(problem, ())
     lost = {case for broken in check(problem, current) for case in broken.cases}
@@ -120,7 +181,7 @@ def who_pays(problem: PlanProblem, assignments: Mapping[str, Place]) -> Price:
     )
 
 
-def surgeons_idle(problem: PlanProblem, assignments: Mapping[str, Place]) -> timedelta:
+def surgeons_idle(problem: PlanProblem, assignments: Assignments) -> timedelta:
     """How long surgeons wait between their own cases, beyond the turnover of the next one."""
     days: dict[str, list[tuple[datetime, datetime, timedelta]]] = {}
     for held in problem.committed:
@@ -138,7 +199,7 @@ def surgeons_idle(problem: PlanProblem, assignments: Mapping[str, Place]) -> tim
     return total
 
 
-def recovery_peak(problem: PlanProblem, assignments: Mapping[str, Place]) -> tuple[int, int]:
+def recovery_peak(problem: PlanProblem, assignments: Assignments) -> tuple[int, int]:
     """The most recovery beds in use at once from now on, and how many there are then (0 if not known)."""
     stays = [held.recovery for held in problem.committed if held.recovery]
     stays += [
@@ -152,7 +213,7 @@ def recovery_peak(problem: PlanProblem, assignments: Mapping[str, Place]) -> tup
     return peak, next((c.count for c in problem.beds if c.start <= moment < c.end), 0)
 
 
-def break_in_gap(problem: PlanProblem, assignments: Mapping[str, Place]) -> timedelta:
+def break_in_gap(problem: PlanProblem, assignments: Assignments) -> timedelta:
     """The longest that an emergency would wait for a case to end, until 16:00 (glossary: `bim_gap`)."""
     local = problem.now.astimezone(ZoneInfo(problem.timezone))
     until = datetime.combine(local.date(), BREAK_IN_UNTIL, local.tzinfo)
@@ -164,7 +225,7 @@ def break_in_gap(problem: PlanProblem, assignments: Mapping[str, Place]) -> time
     return max(after - before for before, after in itertools.pairwise(marks))
 
 
-def _stays(problem: PlanProblem, assignments: Mapping[str, Place]) -> list[tuple[ProblemCase, str, Interval]]:
+def _stays(problem: PlanProblem, assignments: Assignments) -> list[_Stay]:
     found = []
     for case in problem.cases:
         place = assignments.get(case.id)
@@ -173,3 +234,40 @@ def _stays(problem: PlanProblem, assignments: Mapping[str, Place]) -> list[tuple
         length = case.length - case.slack if place == case.current else case.length
         found.append((case, place.room, Interval(start=place.start, end=place.start + length)))
     return found
+
+
+def _occupied(problem: PlanProblem, stays: Iterable[_Stay]) -> dict[str, list[Interval]]:
+    """What committed and placed cases take of each room, from setup to cleanup."""
+    taken: dict[str, list[Interval]] = {}
+    for held in problem.committed:
+        taken.setdefault(held.room, []).append(held.occupied)
+    for case, room, stay in stays:
+        taken.setdefault(room, []).append(Interval(start=stay.start - case.setup, end=stay.end + case.cleanup))
+    return taken
+
+
+def _against_wish(problem: PlanProblem, case: ProblemCase, room: str, start: datetime) -> int:
+    """The price of a room and a start other than the preferred ones."""
+    weights, wish = problem.weights, case.preferred
+    if wish is None:
+        return 0
+    away = slots_past(abs(start - wish.start), problem.grid) if wish.start is not None else 0
+    return weights.preferred_start * away + weights.preferred_room * (wish.room is not None and room != wish.room)
+
+
+def _earliest_possible(problem: PlanProblem, case: ProblemCase) -> datetime | None:
+    """No start of the case is earlier, whatever else happens; None if no room could take it at all."""
+    told_then = case.current.start - problem.max_early if case.current.start else None
+    implant = case.implant.end if case.implant else None
+    notice = problem.earliest_start if problem.earliest_emergency is None else problem.earliest_emergency
+    bounds = (notice, case.earliest, told_then, case.ready, implant, problem.now + case.transport)
+    after = max(bound for bound in bounds if bound is not None)
+    found = [] if case.current.start is None or case.current.room is None else [case.current.start]
+    for room in problem.rooms:
+        start = ceil_moment(max(after, room.opens), problem.grid)
+        put_there = room.id in (case.current.room, case.scheduled.room)
+        takes = put_there or (case.service in room.services and set(case.needs) <= set(room.capabilities))
+        in_time = case.latest is None or start <= case.latest
+        if takes and in_time and start + case.length + case.cleanup <= room.closes:
+            found.append(start)
+    return min(found, default=None)

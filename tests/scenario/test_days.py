@@ -46,7 +46,7 @@ def test_every_process_was_killed_if_that_was_the_plan(day: Played, request: pyt
 
 
 def test_every_services_state_is_a_fresh_fold_of_the_log(day: Played) -> None:
-    assert differing_folds(day.log, day.states, day.calendar) == []
+    assert differing_folds(day.topics[messages.SUITE_EVENTS], day.states, day.calendar) == []
 
 
 def test_nothing_that_was_acknowledged_to_the_hospital_is_lost(day: Played) -> None:

@@ -6,6 +6,7 @@ import json
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from orloop_common.domain import events as e
 from orloop_common.domain.calendar import OperationalCalendar
 from orloop_common.domain.digest import digest
 from orloop_common.domain.suite_day import SuiteDay
+from orloop_common.runtime.codec import default_codec
+from orloop_common.runtime.ports import RawRecord
+from orloop_common.runtime.reader import RecordReader
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Read:
     key: str
     headers: dict[str, str]
     value: bytes
+    received: datetime
 
     @property
     def message(self) -> Any:
@@ -52,18 +57,28 @@ def read_topic(bootstrap: str, topic: str, partition: int = 0) -> list[Read]:
             position = (message.offset() or 0) + 1
             headers = {k: (v or b"").decode() if isinstance(v, bytes) else str(v) for k, v in message.headers() or ()}
             key = (message.key() or b"").decode()
-            found.append(Read(topic, position - 1, key, headers, message.value() or b""))
+            received = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+            found.append(Read(topic, position - 1, key, headers, message.value() or b"", received))
         return found
     finally:
         consumer.close()
 
 
 def fold(records: list[Read], suite: str, calendar: OperationalCalendar, upto: int | None = None) -> SuiteDay:
-    """A fresh fold of the suite's log, up to an offset (next to be read)."""
-    day = SuiteDay(suite=suite, calendar=calendar)
+    """A fresh fold of the suite's log, up to an offset (next to be read); what cannot be read is folded as refused."""
+    day, reader = SuiteDay(suite=suite, calendar=calendar), RecordReader(default_codec())
     for record in records:
         if (upto is None or record.offset < upto) and record.headers.get("ce_subject") == suite:
-            day = day.apply(record.message)
+            raw = RawRecord(
+                record.topic,
+                0,
+                record.offset,
+                record.key.encode(),
+                record.value,
+                [(name, text.encode()) for name, text in record.headers.items()],
+                record.received,
+            )
+            day = day.apply(reader(raw).message)
     return day
 
 

@@ -11,6 +11,7 @@ LOOPBACK = "127.0.0.1"
 # Below the ephemeral range: there a client that keeps reconnecting to a dead listener can connect to itself
 # and hold the port that the listener needs to come back.
 _FIRST, _COUNT = 20000, 12000
+_given: set[int] = set()  # a port is free until its listener has started: twenty draws would meet each other soon
 
 
 def is_free(port: int) -> bool:
@@ -25,10 +26,11 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a loopback port that nothing listens on."""
+    """Return a loopback port that nothing listens on, and none that was returned before."""
     for _ in range(200):
         port = _FIRST + secrets.randbelow(_COUNT)
-        if is_free(port):
+        if port not in _given and is_free(port):
+            _given.add(port)
             return port
     raise LauncherError(
         f"Expected a free loopback port between {_FIRST} and {_FIRST + _COUNT}, got none in 200 tries.",

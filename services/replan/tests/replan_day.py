@@ -10,7 +10,7 @@ from orloop_common.domain.digest import derived_id
 from orloop_common.domain.plan import Quantiles
 from orloop_common.domain.site import RoomLayout, Site, SuiteLayout
 from orloop_common.domain.suite_day import SuiteDay
-from orloop_common.domain.vocabulary import BedUnit, Milestone
+from orloop_common.domain.vocabulary import BedUnit, Milestone, ReadinessItem, ReadinessStatus
 from orloop_common.messages import CASE_FORECASTS, PLAN_PROPOSALS, SUITE_EVENTS
 from orloop_common.runtime import LoopSettings, Output
 from orloop_common.testing import ManualClock, MemoryBus
@@ -98,6 +98,23 @@ def down(room: str, clock: str, until: str | None = None) -> e.RoomWentDown:
         room=room,
         cause="air handling",
         until=at(until) if until else None,
+    )
+
+
+def ready(name: str, clock: str) -> e.ReadinessChanged:
+    return e.ReadinessChanged(
+        id=f"ready {name} {clock}",
+        suite="main",
+        at=at(clock),
+        case=name,
+        item=ReadinessItem.CONSENT,
+        status=ReadinessStatus.OUTSTANDING,
+    )
+
+
+def staff_short(name: str, start: str, end: str, missing: int) -> e.StaffShort:
+    return e.StaffShort(
+        id=name, suite="main", at=at("10:02"), role="anaesthesia", missing=missing, start=at(start), end=at(end)
     )
 
 

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from replan_day import SITE, Suite, at, case, day_after, down, forecast, milestone, morning, tick
+from replan_day import SITE, Suite, at, case, day_after, down, forecast, milestone, morning, ready, tick
 
 from orloop_common.domain import events as e
 from orloop_common.domain.checker import check_changes
 from orloop_common.domain.decision_rules import check_decision
 from orloop_common.domain.derived import Proposal
 from orloop_common.domain.digest import derived_id
-from orloop_common.domain.vocabulary import ChangeAnswer, Milestone, ReadinessItem, ReadinessStatus, Verdict
+from orloop_common.domain.vocabulary import ChangeAnswer, Milestone, Verdict
 from orloop_common.messages import PLAN_PROPOSALS, SUITE_EVENTS
 from orloop_common.runtime import Output
 from orloop_replan.domain.answers import unpack
@@ -42,17 +42,6 @@ def decide(proposal: Proposal, verdict: Verdict, clock: str = "10:06") -> e.Plan
         decided_by="kim",
         alternative=proposal.alternatives[0].id if approved else None,
         changes=proposal.alternatives[0].changes if approved else (),
-    )
-
-
-def ready(name: str, clock: str) -> e.ReadinessChanged:
-    return e.ReadinessChanged(
-        id=f"ready {name} {clock}",
-        suite="main",
-        at=at(clock),
-        case=name,
-        item=ReadinessItem.CONSENT,
-        status=ReadinessStatus.OUTSTANDING,
     )
 
 

@@ -8,6 +8,7 @@ from orloop_common.domain.calendar import OperationalCalendar
 from orloop_common.domain.derived import CaseForecast, Proposal, Trigger
 from orloop_common.domain.digest import digest
 from orloop_common.domain.events import Event
+from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.site import Site
 from orloop_common.domain.suite_day import SuiteDay
 from orloop_common.messages import CASE_FORECASTS, PLAN_PROPOSALS, SUITE_EVENTS
@@ -137,6 +138,11 @@ class ReplanFlow:
         watch = self._watches.get(suite)
         return dict(watch.proposals) if watch else {}
 
+    def problem(self, suite: str) -> PlanProblem | None:
+        """What would be asked of a suite now; None before its first tick."""
+        watch = self._watches.get(suite)
+        return watch.problem(lead=False) if watch is not None and watch.day.now is not None else None
+
     def suites(self) -> tuple[str, ...]:
         return tuple(sorted(self._watches))
 
@@ -235,6 +241,7 @@ class ReplanFlow:
             rules_digest=self._rules_digest,
             forecasts_digest=forecasts_digest(problem, watch.forecasts),
             forecasts_stale=watch.stale() or watch.awaits_forecasts(),
+            forecasts_old=watch.stale(),
             seed=self._seed,
             limits=self._limits.hurried() if hurry else self._limits,
             supersedes=open_proposal.id if open_proposal else None,

@@ -34,7 +34,11 @@ LARGEST = 900_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is to be answered, and on what it stands."""
+    """What is to be answered, and on what it stands.
+
+    `forecasts_stale` marks forecasts that are not of the triggers' state, `forecasts_old` those that people have to
+    be told about.
+    """
 
     problem: PlanProblem
     triggers: tuple[Trigger, ...]
@@ -45,6 +49,7 @@ class Asked:
     seed: int
     limits: Limits
     supersedes: str | None = None
+    forecasts_old: bool = False
 
     @property
     def id(self) -> str:
@@ -129,7 +134,7 @@ def propose(asked: Asked, solved: Solved, layout: SuiteLayout) -> Proposal:
         for part in (
             f"{'; '.join(t.sentence for t in _telling(asked.triggers))}.",
             against_waiting(best, waiting),
-            "Forecasts are old, lengths may be off." if asked.forecasts_stale else "",
+            "Forecasts are old, lengths may be off." if asked.forecasts_old else "",
             "Time ran out: this is everybody waiting in turn." if solved.solver.path == "right_shift" else "",
         )
         if part

@@ -1,0 +1,222 @@
+"""How cheap any plan can be at most: Dantzig-Wolfe over room-days, and the prices that prove it.
+
+Columns are found by pricing each room (`domain.pricing`) at smoothed duals (Wentges 1997); any prices at all
+give a bound by Lagrangian duality, so that the best ones seen certify theirs without a solver.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from orloop_common.domain.solution import Certificate, ResourcePrice
+
+from ..domain.pricing import SCALE, Arcs, Floats, Priced, arc_costs, arcs_of, price_rooms, through
+from ..domain.slots import Ints, Slots
+from .master import Master, Prices
+
+
+@dataclass(frozen=True, slots=True)
+class BoundLimits:
+    """When to stop: after so many `rounds`, or once master and bound are within `tolerance` of each other.
+
+    `smoothing` is how much of the best prices so far goes into the next ones.
+    """
+
+    rounds: int = 400
+    tolerance: float = 1e-3
+    smoothing: float = 0.5
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Bound:
+    """What every plan costs at least, and why.
+
+    `value` is a whole multiple of 1/1024 (-inf if nothing is proven), `certified` the whole number above it.
+    `case_prices` [n], `resource_prices` [K, T] and `fair_prices` [G] are multiples of 1/1024, too. A plan that
+    takes place p costs at least `value + path_costs[p]` [m]. `fractional` lists places and their weights in the
+    optimum of the master, `master` its value. `work` is how often rooms were priced. Postponing is priced at
+    `postpone` [n], negative where the bound is for plans that do not.
+    """
+
+    value: float
+    certified: int
+    case_prices: Floats
+    resource_prices: Floats
+    fair_prices: Floats
+    path_costs: Floats
+    fractional: list[tuple[int, float]]
+    master: float
+    work: int
+    postpone: Ints
+    arcs: Arcs
+
+
+def lower_bound(
+    slots: Slots,
+    incumbents: Sequence[Ints],
+    limits: BoundLimits | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Bound:
+    """The bound of a problem, over all its places; `incumbents` [n each] give the first columns."""
+    limits = limits or BoundLimits()
+    arcs = arcs_of(slots)
+    postpone = postponing_prices(slots, incumbents)
+    search = _Search(arcs, postpone, incumbents)
+    search.run(limits, stop or (lambda: False))
+    return search.bound()
+
+
+def postponing_prices(slots: Slots, incumbents: Sequence[Ints]) -> Ints:
+    """The price of postponing each case [n], -1 where no plan that is worth anything postpones it.
+
+    Such are emergencies that fit somewhere, and everybody where postponements are a tier of their own and a
+    plan without any is known. A case that every incumbent has to postpone keeps its price.
+    """
+    price = slots.postpone.copy()
+    placed = np.array([[place >= 0 for place in plan] for plan in incumbents], bool).reshape(-1, slots.n)
+    if len(placed):
+        price[(slots.must > 0) & placed.any(axis=0)] = -1
+        if slots.problem.weights.strict and placed.all(axis=1).any():
+            price[:] = -1
+    return price
+
+
+class _Search:
+    def __init__(self, arcs: Arcs, postpone: Ints, incumbents: Sequence[Ints]) -> None:
+        self.arcs, self.postpone = arcs, postpone
+        slots = arcs.slots
+        stand_in = 4.0 * float(max(1, slots.postpone.max(initial=0), slots.cost.max(initial=0)))
+        self.master = Master(arcs, postpone, stand_in)
+        self.master.add([day for plan in incumbents for day in days_of(slots, plan)])
+        self.over, self.cost = arcs.over.astype(float), slots.cost.astype(float)
+        self.best = -np.inf
+        self.prices: Prices | None = None
+        self.optimum = -np.inf
+        self.work = 0
+
+    def run(self, limits: BoundLimits, stop: Callable[[], bool]) -> None:
+        for _ in range(limits.rounds):
+            if stop():
+                return
+            self.optimum = self.master.solve()
+            exact = self.master.prices()
+            days = self._priced(exact if self.prices is None else _mixed(self.prices, exact, limits.smoothing), exact)
+            if not days and self.best < self.optimum - limits.tolerance * abs(self.optimum):
+                days = self._priced(exact, exact)
+            if self.optimum - self.best < limits.tolerance * abs(self.optimum) or not self.master.add(days):
+                return
+
+    def _priced(self, prices: Prices, exact: Prices) -> list[Ints]:
+        """Prices every room, keeps the bound if it is better, and hands back days that improve the master."""
+        slots = self.arcs.slots
+        self.work += 1
+        arc = arc_costs(self.arcs, self.cost, prices.case, prices.resource, prices.fair)
+        priced = price_rooms(self.arcs, arc, self.over)
+        value = dual_value(self.arcs, self.postpone, prices, priced.best, 1)
+        if value > self.best:
+            self.best, self.prices = value, prices
+        real = arc if prices is exact else arc_costs(self.arcs, self.cost, exact.case, exact.resource, exact.fair)
+        days = []
+        for r, last in enumerate(priced.last):
+            day = priced.until(int(last))
+            if len(day) and real[day].sum() + self.over[r, slots.end[day[-1]]] - exact.room[r] < -1e-6:
+                days.append(day)
+        return days
+
+    def bound(self) -> Bound:
+        """Rounds the best prices and counts their bound again in whole numbers."""
+        weights = self.master.weights()
+        arcs, slots = self.arcs, self.arcs.slots
+        prices = self.prices or _nothing(arcs)
+        whole = Prices(
+            np.rint(prices.case * SCALE).astype(np.int64),
+            np.zeros(0, np.int64),
+            fair_rounded(arcs, prices.fair),
+            np.minimum(0, np.rint(prices.resource * SCALE)).astype(np.int64),
+        )
+        over = arcs.over * SCALE
+        arc = arc_costs(arcs, slots.cost * SCALE, whole.case, whole.resource, whole.fair)
+        priced = price_rooms(arcs, arc, over)
+        value = int(dual_value(arcs, self.postpone, whole, priced.best, SCALE))
+        return Bound(
+            value=value / SCALE,
+            certified=-(-value // SCALE),
+            case_prices=whole.case / SCALE,
+            resource_prices=whole.resource / SCALE,
+            fair_prices=whole.fair / SCALE,
+            path_costs=through(arcs, arc, over, priced) / SCALE,
+            fractional=[(int(p), float(weights[p])) for p in np.nonzero(weights > 1e-6)[0]],
+            master=float(self.optimum),
+            work=self.work,
+            postpone=self.postpone,
+            arcs=arcs,
+        )
+
+
+def dual_value(arcs: Arcs, postpone: Ints, prices: Prices, best: Any, scale: int) -> Any:
+    """The Lagrangian bound at given prices, in units of 1 / `scale`; whole if they are.
+
+    Needs the prices of a measure's groups to be worth no more than its weight (`fair_rounded`, or a master's).
+    """
+    allowed = postpone >= 0
+    value = arcs.base * scale + prices.case.sum() + (prices.resource * arcs.slots.capacity).sum() + best.sum()
+    return value + np.minimum(0, postpone[allowed] * scale - prices.case[allowed]).sum()
+
+
+def fair_rounded(arcs: Arcs, prices: Floats) -> Ints:
+    """Prices of groups as whole multiples of 1 / SCALE, no measure's worth more than its weight."""
+    slots = arcs.slots
+    whole = np.minimum(0, np.ceil(prices * SCALE - 1e-9)).astype(np.int64)
+    for m in range(3):
+        mine = np.nonzero(slots.fair_measure == m)[0]
+        spent, budget = -int((whole[mine] * slots.fair_count[mine]).sum()), int(slots.fair_weight[m]) * SCALE
+        for g in mine:
+            if spent <= budget:
+                break
+            less = min(-int(whole[g]), -(-(spent - budget) // int(slots.fair_count[g])))
+            whole[g] += less
+            spent -= less * int(slots.fair_count[g])
+    return whole
+
+
+def days_of(slots: Slots, chosen: Ints) -> list[Ints]:
+    """The room-days of a plan, each in order."""
+    taken = np.sort(chosen[chosen >= 0])
+    return [taken[slots.room[taken] == r] for r in np.unique(slots.room[taken])]
+
+
+def _mixed(best: Prices, exact: Prices, smoothing: float) -> Prices:
+    def mix(a: Floats, b: Floats) -> Floats:
+        return smoothing * a + (1 - smoothing) * b
+
+    return replace(
+        exact,
+        case=mix(best.case, exact.case),
+        fair=mix(best.fair, exact.fair),
+        resource=mix(best.resource, exact.resource),
+    )
+
+
+def _nothing(arcs: Arcs) -> Prices:
+    slots = arcs.slots
+    return Prices(np.zeros(slots.n), np.zeros(0), np.zeros(len(slots.fair_count)), np.zeros(slots.capacity.shape))
+
+
+def certificate_of(slots: Slots, bound: Bound) -> Certificate:
+    """The prices that prove `bound.certified`, by name."""
+    at = [(int(k), int(t)) for k, t in np.argwhere(bound.resource_prices)]
+    return Certificate(
+        cases={case.id: float(bound.case_prices[i]) for i, case in enumerate(slots.problem.cases)},
+        resources=tuple(
+            ResourcePrice(
+                resource=slots.resources[k], at=slots.origin + slots.tick * t, price=float(bound.resource_prices[k, t])
+            )
+            for k, t in at
+        ),
+        fairness={name: float(bound.fair_prices[g]) for g, name in enumerate(slots.fair_names) if bound.fair_prices[g]},
+    )
+
+
+__all__ = ["Bound", "BoundLimits", "Priced", "certificate_of", "lower_bound"]

@@ -1,0 +1,148 @@
+"""The columns of the master problem: timed room-days, and which rows of it they touch."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from ..domain.pricing import Arcs, Floats
+from ..domain.slots import Ints
+
+
+class Columns:
+    """Room-days found so far, each once: `room` and places by column; rows of the master by resource and tick.
+
+    Row i < n is case i, row n + r the room r, then the groups of fairness, then resources as they are added.
+    """
+
+    def __init__(self, arcs: Arcs) -> None:
+        self.arcs = arcs
+        self._known: set[bytes] = set()
+        self.room: list[int] = []
+        self.days: list[Ints] = []
+        self.row_of = np.full(arcs.slots.capacity.shape, -1, np.int64)
+        self._flat = np.zeros(0, np.int64)
+        self._ptr = np.zeros(1, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+    def add(self, days: list[Ints]) -> int:
+        """Takes the room-days that are new; how many there were."""
+        slots, fresh = self.arcs.slots, []
+        for day in days:
+            key = day.tobytes()
+            if len(day) and key not in self._known:
+                self._known.add(key)
+                self.room.append(int(slots.room[day[0]]))
+                self.days.append(day)
+                fresh.append(day)
+        if fresh:
+            ends = self._ptr[-1] + np.cumsum([len(day) for day in fresh])
+            self._flat = np.concatenate([self._flat, *fresh])
+            self._ptr = np.concatenate([self._ptr, ends])
+        return len(fresh)
+
+    def costs(self, first: int) -> Floats:
+        """The published cost of the columns from `first` on, overtime included."""
+        slots, arcs = self.arcs.slots, self.arcs
+        own = [
+            int(slots.cost[day].sum() + arcs.over[slots.room[day[0]], slots.end[day].max()])
+            for day in self.days[first:]
+        ]
+        return np.array(own, float)
+
+    def entries(self, first: int, row_of: Ints, rows: int, only_resources: bool) -> tuple[Ints, Ints, Floats]:
+        """Row, column (counted from `first`) and value of what the columns from `first` on have in the master."""
+        slots, arcs = self.arcs.slots, self.arcs
+        ptr = self._ptr[first:]
+        size = _entries(
+            ptr, self._flat, slots.case, slots.mode, slots.start, slots.room, slots.use_ptr, slots.use_resource,
+            slots.use_from, slots.use_until, slots.use_amount, arcs.fair_ptr, arcs.fair_of, slots.fair_measure, arcs.coef,
+            row_of, slots.n, len(arcs.kinds), only_resources, np.zeros(rows), np.zeros(rows, np.int64),
+            np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0),
+        )  # fmt: skip
+        row, column, value = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size)
+        _entries(
+            ptr, self._flat, slots.case, slots.mode, slots.start, slots.room, slots.use_ptr, slots.use_resource,
+            slots.use_from, slots.use_until, slots.use_amount, arcs.fair_ptr, arcs.fair_of, slots.fair_measure, arcs.coef,
+            row_of, slots.n, len(arcs.kinds), only_resources, np.zeros(rows), np.zeros(rows, np.int64),
+            row, column, value,
+        )  # fmt: skip
+        return row, column, value
+
+    def weights(self, x: Floats) -> Floats:
+        """How much of every place [m] a fractional choice of columns takes."""
+        found = np.zeros(self.arcs.slots.places)
+        np.add.at(found, self._flat, np.repeat(x, np.diff(self._ptr)))
+        return found
+
+    def used(self, weights: Floats) -> Floats:
+        """What places in these weights hold of every resource at every tick [K, T]."""
+        slots = self.arcs.slots
+        change = np.zeros((len(slots.resources), slots.T + 1))
+        taken = np.nonzero(weights > 0)[0]
+        _use(
+            taken, weights, slots.mode, slots.start, slots.use_ptr, slots.use_resource, slots.use_from, slots.use_until,
+            slots.use_amount, change,
+        )  # fmt: skip
+        held: npt.NDArray[np.float64] = np.cumsum(change, axis=1)[:, :-1]
+        return held
+
+
+@njit(cache=True)
+def _entries(
+    ptr: Any, flat: Any, case: Any, mode: Any, start: Any, room: Any, use_ptr: Any, resource: Any, since: Any,
+    until: Any, amount: Any, fair_ptr: Any, fair_of: Any, measure: Any, coef: Any, row_of: Any, n: int, rooms: int,
+    only_resources: bool, sums: Any, touched: Any, out_row: Any, out_column: Any, out_value: Any,
+) -> int:  # fmt: skip
+    """Counts the entries, and writes them where there is room for them."""
+    last, size, write = row_of.shape[1], 0, len(out_row) > 0
+    for column in range(len(ptr) - 1):
+        count = 0
+        for at in range(ptr[column], ptr[column + 1]):
+            p = flat[at]
+            i = case[p]
+            if not only_resources:
+                count = _add(sums, touched, count, i, 1.0)
+                for f in range(fair_ptr[i], fair_ptr[i + 1]):
+                    g = fair_of[f]
+                    if coef[measure[g], p]:
+                        count = _add(sums, touched, count, n + rooms + g, float(coef[measure[g], p]))
+            for u in range(use_ptr[mode[p]], use_ptr[mode[p] + 1]):
+                k = resource[u]
+                for t in range(max(0, start[p] + since[u]), min(last, start[p] + until[u])):
+                    if row_of[k, t] >= 0:
+                        count = _add(sums, touched, count, row_of[k, t], float(amount[u]))
+        if not only_resources:
+            count = _add(sums, touched, count, n + room[flat[ptr[column]]], 1.0)
+        for at in range(count):
+            if write:
+                out_row[size], out_column[size], out_value[size] = touched[at], column, sums[touched[at]]
+            sums[touched[at]] = 0.0
+            size += 1
+    return size
+
+
+@njit(cache=True, inline="always")
+def _add(sums: Any, touched: Any, count: int, row: Any, value: float) -> int:
+    if sums[row] == 0.0:
+        touched[count] = row
+        count += 1
+    sums[row] += value
+    return count
+
+
+@njit(cache=True)
+def _use(
+    taken: Any, weights: Any, mode: Any, start: Any, ptr: Any, resource: Any, since: Any, until: Any, amount: Any,
+    change: Any,
+) -> None:  # fmt: skip
+    last = change.shape[1] - 1
+    for p in taken:
+        for u in range(ptr[mode[p]], ptr[mode[p] + 1]):
+            a, b = min(last, max(0, start[p] + since[u])), min(last, start[p] + until[u])
+            if b > a:
+                change[resource[u], a] += amount[u] * weights[p]
+                change[resource[u], b] -= amount[u] * weights[p]

@@ -1,0 +1,169 @@
+"""The master problem of the bound in HiGHS: room-days by column, resource rows added where they are overdrawn."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+
+from ..domain.pricing import Arcs, Floats
+from ..domain.slots import Ints
+from .columns import Columns
+
+INF = highspy.kHighsInf
+ENOUGH = 1e-6
+
+
+class EngineFailed(Exception):
+    """HiGHS refused the model: a fault of ours, never of the day."""
+
+
+def asked(status: Any, what: str) -> None:
+    """Asserts that HiGHS took what it was given.
+
+    Raises
+    ------
+    EngineFailed
+        If it did not.
+    """
+    if status == highspy.HighsStatus.kError:
+        raise EngineFailed(f"Expected HiGHS to take {what}, got an error.\nMaybe an index occurs twice.")
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Duals: of cases [n], rooms [R], groups [G] and resources [K, T]."""
+
+    case: Floats
+    room: Floats
+    fair: Floats
+    resource: Floats
+
+
+class Master:
+    """Each case once or postponed, each room one day, fairness as the largest mean; solved as a linear program.
+
+    `postpone` [n] is the price of postponing a case; where it is negative nobody may, and an artificial column of
+    price `stand_in` keeps the problem feasible.
+    """
+
+    def __init__(self, arcs: Arcs, postpone: Ints, stand_in: float) -> None:
+        self.arcs, self.columns = arcs, Columns(arcs)
+        slots = arcs.slots
+        self.n, self.rooms, self.groups = slots.n, len(slots.rooms), len(slots.fair_count)
+        self._rows = self.n + self.rooms + self.groups
+        self._active: list[tuple[int, int]] = []
+        self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
+        for name, value in {"output_flag": False, "threads": 1, "presolve": "off", "simplex_strategy": 0}.items():
+            asked(self._highs.setOptionValue(name, value), f"option {name}")
+        fair_row = self.n + self.rooms + np.arange(self.groups)
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = self.n + 3, self._rows
+        lp.col_cost_ = np.concatenate([np.where(postpone < 0, stand_in, postpone), slots.fair_weight]).astype(float)
+        lp.col_lower_, lp.col_upper_ = np.zeros(self.n + 3), np.full(self.n + 3, INF)
+        lp.row_lower_ = np.concatenate([np.ones(self.n), np.full(self.rooms + self.groups, -INF)])
+        lp.row_upper_ = np.concatenate([np.full(self.n, INF), np.ones(self.rooms), np.zeros(self.groups)])
+        rows = np.concatenate([np.arange(self.n), fair_row])
+        columns = np.concatenate([np.arange(self.n), self.n + slots.fair_measure])
+        values = np.concatenate([np.ones(self.n), -slots.fair_count.astype(float)])
+        order = np.lexsort((rows, columns))
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_ = _starts(columns, self.n + 3)
+        lp.a_matrix_.index_, lp.a_matrix_.value_ = rows[order].astype(np.int32), values[order]
+        lp.offset_ = float(arcs.base)
+        asked(self._highs.passModel(lp), "the master")
+        self._first = self.n + 3
+
+    def add(self, days: list[Ints]) -> int:
+        """Room-days that are not there yet; how many there were."""
+        first = len(self.columns)
+        new = self.columns.add(days)
+        if not new:
+            return 0
+        row, column, value = self.columns.entries(first, self.columns.row_of, self._rows, False)
+        costs = self.columns.costs(first)
+        added = self._highs.addCols(
+            new,
+            costs,
+            np.zeros(new),
+            np.full(new, INF),
+            len(row),
+            _starts(column, new)[:-1],
+            row.astype(np.int32),
+            value,
+        )
+        asked(added, "columns")
+        return new
+
+    def solve(self) -> float:
+        """The optimum, with every resource row that it overdraws added on the way."""
+        while True:
+            self._run()
+            overdrawn = self._overdrawn()
+            if not len(overdrawn):
+                return float(self._highs.getInfo().objective_function_value)
+            self._add_rows(overdrawn)
+
+    def _run(self) -> None:
+        self._highs.run()
+        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            self._highs.clearSolver()
+            asked(self._highs.run(), "a run")
+
+    def weights(self) -> Floats:
+        """How much of every place the optimum takes [m]."""
+        x = np.array(self._highs.getSolution().col_value)[self._first :]
+        return self.columns.weights(np.where(x > 1e-9, x, 0.0))
+
+    def _overdrawn(self) -> Ints:
+        """Resource and tick where each overdrawn stretch is overdrawn the most."""
+        slots = self.arcs.slots
+        over = self.columns.used(self.weights()) - slots.capacity
+        over[~self.arcs.binding | (self.columns.row_of >= 0)] = 0.0
+        found = []
+        for k in np.nonzero((over > ENOUGH).any(axis=1))[0]:
+            ticks = np.nonzero(over[k] > ENOUGH)[0]
+            for run in np.split(ticks, np.nonzero(np.diff(ticks) > 1)[0] + 1):
+                found.append((k, run[np.argmax(np.round(over[k, run], 6))]))
+        return np.array(found, np.int64).reshape(-1, 2)
+
+    def _add_rows(self, rows: Ints) -> None:
+        row_of = np.full_like(self.columns.row_of, -1)
+        numbers = self._rows + np.arange(len(rows))
+        row_of[rows[:, 0], rows[:, 1]] = numbers
+        self.columns.row_of[rows[:, 0], rows[:, 1]] = numbers
+        row, column, value = self.columns.entries(0, row_of, self._rows + len(rows), True)
+        order = np.lexsort((column, row))
+        row, column, value = row[order] - self._rows, column[order] + self._first, value[order]
+        hold = self.arcs.slots.capacity[rows[:, 0], rows[:, 1]].astype(float)
+        added = self._highs.addRows(
+            len(rows),
+            np.full(len(rows), -INF),
+            hold,
+            len(row),
+            _starts(row, len(rows))[:-1],
+            column.astype(np.int32),
+            value,
+        )
+        asked(added, "rows")
+        self._active += [(int(k), int(t)) for k, t in rows]
+        self._rows += len(rows)
+
+    def prices(self) -> Prices:
+        """The duals of the last optimum; of the sign that the bound needs, whatever the tolerance did."""
+        dual = np.array(self._highs.getSolution().row_dual)
+        fixed = self.n + self.rooms + self.groups
+        resource = np.zeros(self.arcs.slots.capacity.shape)
+        if self._active:
+            at = np.array(self._active)
+            resource[at[:, 0], at[:, 1]] = np.minimum(0.0, dual[fixed:])
+        return Prices(
+            np.maximum(0.0, dual[: self.n]),
+            dual[self.n : self.n + self.rooms],
+            np.minimum(0.0, dual[self.n + self.rooms : fixed]),
+            resource,
+        )
+
+
+def _starts(sorted_index: Ints, size: int) -> Any:
+    return np.concatenate([[0], np.cumsum(np.bincount(sorted_index, minlength=size))]).astype(np.int32)

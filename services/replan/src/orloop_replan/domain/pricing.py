@@ -1,0 +1,311 @@
+"""The cheapest timed day of each room at given prices, and the cheapest one through every place.
+
+Works on floats and on whole numbers alike: the bound is found with floats and certified with integers, in
+which sums are exact in any order.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from .slots import Ints, Slots
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+SCALE = 1024
+"""Prices are whole multiples of 1 / SCALE once they certify anything."""
+TENTHS = 10
+"""Fairness counts starts after block end in tenths of a group's cases."""
+_HUGE_INT = np.int64(1 << 60)
+_HUGE_FLOAT = np.float64(1e18)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Arcs:
+    """Places as arcs of one dynamic program per room, `m` of them, `R` rooms, `T` ticks.
+
+    `ptr` [R + 1] cuts the places by room. `pair` [m] names the (mode, start) of a place, `pair_mode` and
+    `pair_start` list them: what a place uses of resources does not depend on the room. `coef` [3, m] is what
+    fairness counts. `fair_ptr` [n + 1], `fair_of` are the groups of a case. `over` [R, T + 1] is the overtime of a
+    room whose last case ends at a tick, beyond what committed cases need (`base`, the sum over rooms).
+    `kind` [m] is the turnover class within the room, `kinds` [R] how many there are, `gap` [R, C, C] the ticks
+    between two of them. `binding` [K, T] says where a resource could run out.
+    """
+
+    slots: Slots
+    ptr: Ints
+    pair: Ints
+    pair_mode: Ints
+    pair_start: Ints
+    coef: Ints
+    fair_ptr: Ints
+    fair_of: Ints
+    over: Ints
+    base: int
+    kind: Ints
+    kinds: Ints
+    gap: Ints
+    binding: Flags
+
+
+def arcs_of(slots: Slots) -> Arcs:
+    """The arcs of a problem's places."""
+    rooms, last = len(slots.rooms), slots.T
+    keys, pair = np.unique(slots.mode * (last + 1) + slots.start, return_inverse=True)
+    by_case = [np.nonzero(slots.fair_member[:, i])[0] for i in range(slots.n)]
+    ticks = np.maximum(np.arange(last + 1)[None, :], slots.base_end[:, None]) - slots.block_end[:, None]
+    late = slots.overtime * np.maximum(0, -(-ticks // slots.step))
+    kind, kinds, gap = _kinds(slots)
+    pair_mode, pair_start = keys // (last + 1), keys % (last + 1)
+    return Arcs(
+        slots=slots,
+        ptr=np.searchsorted(slots.room, np.arange(rooms + 1)).astype(np.int64),
+        pair=pair.astype(np.int64),
+        pair_mode=pair_mode,
+        pair_start=pair_start,
+        coef=np.stack([slots.delay, slots.late, TENTHS * slots.prime]).astype(np.int64),
+        fair_ptr=np.concatenate([[0], np.cumsum([len(g) for g in by_case])]).astype(np.int64),
+        fair_of=np.concatenate([*by_case, np.zeros(0, np.int64)]).astype(np.int64),
+        over=(late - late[:, :1]).astype(np.int64),
+        base=int(late[:, 0].sum()),
+        kind=kind,
+        kinds=kinds,
+        gap=gap,
+        binding=_could_bind(slots, pair_mode, pair_start),
+    )
+
+
+def _kinds(slots: Slots) -> tuple[Ints, Ints, Ints]:
+    """Turnover classes renumbered within each room; classes that behave alike are one."""
+    rows = np.concatenate([slots.extra, slots.extra.T], axis=1)
+    _, first, alike = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    of_place = alike.reshape(-1)[slots.turnover_class[slots.case]]
+    present = [np.unique(of_place[slots.room == r]) for r in range(len(slots.rooms))]
+    most = max([1, *(len(p) for p in present)])
+    kind, gap = np.zeros(slots.places, np.int64), np.zeros((len(slots.rooms), most, most), np.int64)
+    for r, classes in enumerate(present):
+        here = slots.room == r
+        kind[here] = np.searchsorted(classes, of_place[here])
+        gap[r, : len(classes), : len(classes)] = slots.extra[np.ix_(first[classes], first[classes])]
+    return kind, np.array([len(p) for p in present], np.int64), gap
+
+
+def _could_bind(slots: Slots, pair_mode: Ints, pair_start: Ints) -> Flags:
+    """Where more could be asked of a resource than there is, if every case asked for it at once."""
+    most = np.zeros((len(slots.resources), slots.T), np.int64)
+    by_case = np.zeros_like(most)
+    order = np.argsort(pair_mode % max(1, slots.n), kind="stable")
+    if len(order):
+        _demand(
+            order, pair_mode, pair_start, slots.n, slots.use_ptr, slots.use_resource, slots.use_from, slots.use_until,
+            slots.use_amount, by_case, most,
+        )  # fmt: skip
+    return most > slots.capacity
+
+
+@njit(cache=True)
+def _demand(
+    order: Any, mode: Any, start: Any, n: int, ptr: Any, resource: Any, since: Any, until: Any, amount: Any,
+    by_case: Any, most: Any,
+) -> None:  # fmt: skip
+    """Adds to `most` the largest amount that each case could hold at a tick; `by_case` is scratch, zero."""
+    last = most.shape[1]
+    q = 0
+    while q < len(order):
+        i = mode[order[q]] % n
+        stop = q
+        while stop < len(order) and mode[order[stop]] % n == i:
+            stop += 1
+        for write in range(2):
+            for j in range(q, stop):
+                p = order[j]
+                for u in range(ptr[mode[p]], ptr[mode[p] + 1]):
+                    k = resource[u]
+                    for t in range(max(0, start[p] + since[u]), min(last, start[p] + until[u])):
+                        if write == 0:
+                            by_case[k, t] = max(by_case[k, t], amount[u])
+                        else:
+                            most[k, t] += by_case[k, t]
+                            by_case[k, t] = 0
+        q = stop
+
+
+def arc_costs(arcs: Arcs, cost: Any, case_price: Any, resource_price: Any, fair_price: Any) -> Any:
+    """Reduced cost of every place [m] at prices of cases [n], resources [K, T] and groups [G]; dtype as given."""
+    slots = arcs.slots
+    prefix = np.zeros((resource_price.shape[0], slots.T + 1), case_price.dtype)
+    np.cumsum(resource_price, axis=1, out=prefix[:, 1:])
+    table = np.zeros(len(arcs.pair_mode), case_price.dtype)
+    out = np.empty(slots.places, case_price.dtype)
+    _arc_costs(
+        arcs.pair, arcs.pair_mode, arcs.pair_start, slots.case, cost, slots.use_ptr, slots.use_resource, slots.use_from,
+        slots.use_until, slots.use_amount, case_price, prefix, arcs.fair_ptr, arcs.fair_of, slots.fair_measure,
+        arcs.coef, fair_price, table, out,
+    )  # fmt: skip
+    return out
+
+
+@njit(cache=True)
+def _arc_costs(
+    pair: Any, pair_mode: Any, pair_start: Any, case: Any, cost: Any, ptr: Any, resource: Any, since: Any, until: Any,
+    amount: Any, case_price: Any, prefix: Any, fair_ptr: Any, fair_of: Any, measure: Any, coef: Any, fair_price: Any,
+    table: Any, out: Any,
+) -> None:  # fmt: skip
+    last = prefix.shape[1] - 1
+    for j in range(len(pair_mode)):
+        mode, start = pair_mode[j], pair_start[j]
+        for u in range(ptr[mode], ptr[mode + 1]):
+            a, b = min(last, max(0, start + since[u])), min(last, start + until[u])
+            if b > a:
+                table[j] += amount[u] * (prefix[resource[u], b] - prefix[resource[u], a])
+    for p in range(len(case)):
+        i = case[p]
+        value = cost[p] - case_price[i] - table[pair[p]]
+        for f in range(fair_ptr[i], fair_ptr[i + 1]):
+            g = fair_of[f]
+            value -= fair_price[g] * coef[measure[g], p]
+        out[p] = value
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Priced:
+    """The cheapest day of each room: `best` [R] (0 where empty), its `last` place [R] or -1.
+
+    `before` [m] is what comes before each place on the cheapest way to it, `reach` [m] the price of that way.
+    No case follows directly on itself; further apart it may come twice, which keeps this a relaxation.
+    """
+
+    best: Any
+    last: Ints
+    before: Ints
+    reach: Any
+
+    def until(self, place: int) -> Ints:
+        """The places of the cheapest way that ends with `place`, in order; none for -1."""
+        found = []
+        while place >= 0:
+            found.append(place)
+            place = int(self.before[place])
+        return np.array(found[::-1], np.int64)
+
+
+def price_rooms(arcs: Arcs, arc: Any, over: Any) -> Priced:
+    """The cheapest day of each room at reduced costs [m] and overtime [R, T + 1] of one dtype."""
+    slots, rooms, most = arcs.slots, len(arcs.kinds), arcs.gap.shape[1]
+    best, last = np.zeros(rooms, arc.dtype), np.full(rooms, -1, np.int64)
+    before, reach = np.full(slots.places, -1, np.int64), np.zeros(slots.places, arc.dtype)
+    value, who = np.zeros((most, slots.T + 1, 2), arc.dtype), np.zeros((most, slots.T + 1, 2), np.int64)
+    _forward(
+        arcs.ptr, slots.case, slots.begin, slots.end, arcs.kind, arcs.kinds, arcs.gap, arc, over, _huge(arc),
+        value, who, best, last, before, reach,
+    )  # fmt: skip
+    return Priced(best, last, before, reach)
+
+
+def through(arcs: Arcs, arc: Any, over: Any, priced: Priced) -> Any:
+    """How much dearer [m] than its room's cheapest day the cheapest one through each place is."""
+    slots, most = arcs.slots, arcs.gap.shape[1]
+    value, first = np.zeros((most, slots.T + 1, 2), arc.dtype), np.zeros((most, slots.T + 1), np.int64)
+    out = np.zeros_like(priced.reach)
+    _backward(
+        arcs.ptr, slots.case, slots.begin, slots.end, arcs.kind, arcs.kinds, arcs.gap, arc, over, _huge(arc),
+        value, first, priced.best, priced.reach, out,
+    )  # fmt: skip
+    return out
+
+
+def _huge(arc: Any) -> Any:
+    return _HUGE_INT if arc.dtype == np.int64 else _HUGE_FLOAT
+
+
+@njit(cache=True)
+def _forward(
+    ptr: Any, case: Any, begin: Any, end: Any, kind: Any, kinds: Any, gap: Any, arc: Any, over: Any, huge: Any,
+    value: Any, who: Any, best: Any, last: Any, before: Any, reach: Any,
+) -> None:  # fmt: skip
+    """`value[c, t]`: the cheapest way that ends by t with class c, and the cheapest that ends with another case."""
+    ticks = value.shape[1]
+    ahead, source = np.zeros((value.shape[0], 2), arc.dtype), np.zeros((value.shape[0], 2), np.int64)
+    zero = over[0, 0] - over[0, 0]
+    for r in range(len(kinds)):
+        count, q, stop = kinds[r], ptr[r], ptr[r + 1]
+        value[:count] = huge
+        who[:count] = -1
+        for t in range(ticks):
+            if q >= stop:
+                break
+            if t > 0:
+                for c in range(count):
+                    for z in range(2):
+                        if value[c, t - 1, z] < huge:
+                            _keep(value[c, t], who[c, t], case, value[c, t - 1, z], who[c, t - 1, z])
+            if begin[q] != t:
+                continue
+            for b in range(count):
+                ahead[b], source[b] = zero, -1
+                for a in range(count):
+                    s = t - gap[r, a, b]
+                    if s < 0:
+                        continue
+                    for z in range(2):
+                        if value[a, s, z] < ahead[b, 1]:
+                            _keep(ahead[b], source[b], case, value[a, s, z], who[a, s, z])
+            while q < stop and begin[q] == t:
+                b, e, i = kind[q], end[q], case[q]
+                z = 1 if source[b, 0] >= 0 and case[source[b, 0]] == i else 0
+                total = ahead[b, z] + arc[q]
+                before[q], reach[q] = source[b, z], total
+                if total < value[b, e, 1]:
+                    _keep(value[b, e], who[b, e], case, total, q)
+                total += over[r, e]
+                if total < best[r]:
+                    best[r], last[r] = total, q
+                q += 1
+
+
+@njit(cache=True, inline="always")
+def _keep(value: Any, who: Any, case: Any, total: Any, place: Any) -> None:
+    """Keeps the two cheapest ways whose last cases differ."""
+    i = case[place]
+    if total < value[0]:
+        if who[0] < 0 or case[who[0]] != i:
+            value[1], who[1] = value[0], who[0]
+        value[0], who[0] = total, place
+    elif total < value[1] and (who[0] < 0 or case[who[0]] != i):
+        value[1], who[1] = total, place
+
+
+@njit(cache=True)
+def _backward(
+    ptr: Any, case: Any, begin: Any, end: Any, kind: Any, kinds: Any, gap: Any, arc: Any, over: Any, huge: Any,
+    value: Any, first: Any, best: Any, reach: Any, out: Any,
+) -> None:  # fmt: skip
+    """`value[b, t]`: cheapest rests whose first cases differ, of class b, from t on; `first` the cheapest one's."""
+    ticks = value.shape[1]
+    for r in range(len(kinds)):
+        count, q = kinds[r], ptr[r + 1] - 1
+        for t in range(ticks - 1, -1, -1):
+            for b in range(count):
+                if t + 1 < ticks:
+                    value[b, t], first[b, t] = value[b, t + 1], first[b, t + 1]
+                else:
+                    value[b, t], first[b, t] = huge, -1
+            while q >= ptr[r] and begin[q] == t:
+                a, e, i = kind[q], end[q], case[q]
+                rest = over[r, e]
+                for b in range(count):
+                    s = e + gap[r, a, b]
+                    if s < ticks:
+                        rest = min(rest, value[b, s, 1 if first[b, s] == i else 0])
+                out[q] = reach[q] + rest - best[r]
+                total = arc[q] + rest
+                if total < value[a, t, 0]:
+                    if first[a, t] != i:
+                        value[a, t, 1] = value[a, t, 0]
+                    value[a, t, 0], first[a, t] = total, i
+                elif total < value[a, t, 1] and first[a, t] != i:
+                    value[a, t, 1] = total
+                q -= 1

@@ -1,55 +1,37 @@
+# mypy: disable-error-code="no-any-return,arg-type,return-value,assignment,call-arg,untyped-decorator,call-overload"
 """Compiled: places cases one after the other, takes back what a search did not like, and anneals.
 
 One module, because numba's cache looks for changes in the file of the kernel alone. Integers only; the
 accept test compares with a threshold that is drawn before the decode, so that a decode stops as soon as
 what is placed already costs too much. A decode begins at the first position that changed, from a state
 saved every `STRIDE` positions.
+
+`_nrt=False` compiles without reference counts: nothing here allocates, and counting references of the arrays in
+`Packed` and `State` at every look would take ten times as long as the work. The types above are Python's, what
+numba makes of them are 64-bit integers.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numba.cpython.unsafe.numbers import leading_zeros, trailing_zeros
 
 from .kernel_pack import DELAY_BITS, LATE_BITS, Packed
+from .kernel_state import BEGIN, END, FIELDS, MODE, ROOM, STRIDE, TICK, VALUE, State
 
-STRIDE = 4
-TICK, ROOM, MODE, BEGIN, END, VALUE, FIELDS = 0, 1, 2, 3, 4, 5, 6
 VALUE_BITS = DELAY_BITS + LATE_BITS + 1
+_compiled = njit(cache=True, _nrt=False)
+_inlined = njit(cache=True, _nrt=False, forceinline=True)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _MULTIPLIER = np.uint64(2685821657736338717)
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-class State(NamedTuple):
-    """What is placed, and what is left of everything; `small` holds per room how many cases and how many slots
-    of overtime, then each group's sum and each measure's worst group.
-    """
-
-    order: Any  # [n] cases in the order in which they are placed
-    position: Any  # [n] of each case in that order
-    room: Any  # [n] wanted room, -1 to postpone
-    want: Any  # [n] wanted tick, -1 as published
-    place: Any  # [n, FIELDS] where each case is
-    kept: Any  # [n, FIELDS] the same of the accepted plan
-    here: Any  # [R, n] cases by room, as placed
-    undo: Any  # [n, 3] what `here` held before
-    left: Any  # [K, T] int16 units left
-    full: Any  # [K, words] bit for each tick with none left
-    small: Any  # [2R + G + 3]
-    saved_left: Any  # [2, blocks, K, T]
-    saved_full: Any  # [2, blocks, K, words]
-    saved_small: Any  # [2, blocks, 2R + G + 3]
-    saved_cost: Any  # [2, blocks]
-    side: Any  # [blocks] which of the two saved states belongs to the accepted plan
-
-
-@njit(cache=True, forceinline=True)
+@_inlined
 def _next(bits: Any, row: int, start: int) -> int:
     """The first set bit of a row at or after `start`, or -1."""
     word = start >> 6
@@ -64,7 +46,7 @@ def _next(bits: Any, row: int, start: int) -> int:
     return (word << 6) + np.int64(trailing_zeros(found))
 
 
-@njit(cache=True, forceinline=True)
+@_inlined
 def _last(words: Any, k: int, a: int, b: int) -> int:
     """The last set bit of row k in [a, b), or -1."""
     low, high = a >> 6, (b - 1) >> 6
@@ -81,7 +63,7 @@ def _last(words: Any, k: int, a: int, b: int) -> int:
     return -1
 
 
-@njit(cache=True, forceinline=True)
+@_inlined
 def _find(g: Packed, s: State, i: int, mode: int, r: int, at: int, fixed: bool, p: int) -> int:
     """The first tick from grid start `at` on that keeps every rule towards what is placed, or -1.
 
@@ -140,7 +122,7 @@ def _find(g: Packed, s: State, i: int, mode: int, r: int, at: int, fixed: bool, 
         t = start * g.step
 
 
-@njit(cache=True, forceinline=True)
+@_inlined
 def _take(g: Packed, s: State, i: int, p: int) -> int:
     """Put case i where `place` says; returns what that costs above the least it can cost, fairness apart."""
     r, mode, t = s.place[i, ROOM], s.place[i, MODE], s.place[i, TICK]
@@ -190,7 +172,7 @@ def _take(g: Packed, s: State, i: int, p: int) -> int:
     return cost
 
 
-@njit(cache=True, forceinline=True)
+@_inlined
 def _copy(from_left: Any, from_full: Any, from_small: Any, left: Any, full: Any, small: Any) -> None:
     for k in range(left.shape[0]):
         for y in range(left.shape[1]):
@@ -201,7 +183,7 @@ def _copy(from_left: Any, from_full: Any, from_small: Any, left: Any, full: Any,
         small[y] = from_small[y]
 
 
-@njit(cache=True)
+@_compiled
 def decode(g: Packed, s: State, first: int, last: int, limit: int, anywhere: bool) -> tuple[int, int, bool]:
     """Place everybody from position `first` on; `last` is the last position that changed.
 
@@ -279,7 +261,7 @@ def decode(g: Packed, s: State, first: int, last: int, limit: int, anywhere: boo
     return cost, n, False
 
 
-@njit(cache=True)
+@_compiled
 def keep(g: Packed, s: State, first: int, reached: int) -> None:
     """Accept what was decoded from `first` up to `reached`."""
     for p in range(first, reached):
@@ -290,7 +272,7 @@ def keep(g: Packed, s: State, first: int, reached: int) -> None:
         s.side[b] = 1 - s.side[b]
 
 
-@njit(cache=True)
+@_compiled
 def drop(g: Packed, s: State, first: int, reached: int) -> None:
     """Take back what was decoded from `first` up to `reached`."""
     for p in range(reached - 1, first - 1, -1):
@@ -301,57 +283,7 @@ def drop(g: Packed, s: State, first: int, reached: int) -> None:
             s.place[i, f] = s.kept[i, f]
 
 
-@njit(cache=True)
-def begin(g: Packed, order: Any, room: Any, want: Any) -> State:
-    """A state in which nobody has been placed yet."""
-    n, resources = g.n, g.capacity.shape[0]
-    words = (g.horizon + 63) // 64
-    blocks = n // STRIDE + 1
-    small = np.zeros(2 * g.rooms + len(g.fair_count) + 3, np.int64)
-    small[g.rooms : 2 * g.rooms] = g.base_over
-    s = State(
-        order.copy(),
-        np.zeros(n, np.int64),
-        room.copy(),
-        want.copy(),
-        np.full((n, FIELDS), -1, np.int64),
-        np.full((n, FIELDS), -1, np.int64),
-        np.zeros((g.rooms, n), np.int64),
-        np.zeros((n, 3), np.int64),
-        g.capacity.copy(),
-        np.zeros((resources, words), np.uint64),
-        small,
-        np.zeros((2, blocks, resources, g.capacity.shape[1]), np.int16),
-        np.zeros((2, blocks, resources, words), np.uint64),
-        np.zeros((2, blocks, len(small)), np.int64),
-        np.zeros((2, blocks), np.int64),
-        np.zeros(blocks, np.int64),
-    )
-    for p in range(n):
-        s.position[order[p]] = p
-    for k in range(resources):
-        for y in range(g.horizon):
-            if g.capacity[k, y] <= 0:
-                s.full[k, y >> 6] |= _ONE << np.uint64(y & 63)
-    _copy(s.left, s.full, s.small, s.saved_left[0, 0], s.saved_full[0, 0], s.saved_small[0, 0])
-    cost = 0
-    for i in range(n):
-        cost += g.floor[i]
-    for r in range(g.rooms):
-        cost += g.overtime * g.base_over[r]
-    s.saved_cost[0, 0] = cost
-    return s
-
-
-@njit(cache=True)
-def decode_once(g: Packed, order: Any, room: Any, want: Any, anywhere: bool) -> tuple[int, Any]:
-    """Cost and places [n, FIELDS] of one order."""
-    s = begin(g, order, room, want)
-    cost, _, _ = decode(g, s, 0, g.n, np.int64(1) << 60, anywhere)
-    return cost, s.place
-
-
-@njit(cache=True, forceinline=True)
+@_inlined
 def _draw(seed: Any, below: int) -> int:
     """A whole number from 0 up to, not including, `below` (xorshift64*)."""
     x = seed[0]
@@ -363,7 +295,7 @@ def _draw(seed: Any, below: int) -> int:
     return np.int64((high * np.uint64(below)) >> _HALF)
 
 
-@njit(cache=True, forceinline=True)
+@_inlined
 def _shift(s: State, q: int, k: int) -> None:
     """The case at position q goes to position k; those between move up."""
     i, step = s.order[q], 1 if k > q else -1
@@ -374,7 +306,7 @@ def _shift(s: State, q: int, k: int) -> None:
     s.position[i] = k
 
 
-@njit(cache=True, forceinline=True)
+@_inlined
 def _swap(s: State, i: int, j: int) -> None:
     """Two cases exchange their positions."""
     a, b = s.position[i], s.position[j]
@@ -382,7 +314,7 @@ def _swap(s: State, i: int, j: int) -> None:
     s.position[i], s.position[j] = b, a
 
 
-@njit(cache=True, forceinline=True)
+@_inlined
 def _apart(s: State, others: Any, near: int, apart: int, penalty: int) -> int:
     """The price of being too close to other plans [., n, 2] of room and tick."""
     price = 0
@@ -397,7 +329,7 @@ def _apart(s: State, others: Any, near: int, apart: int, penalty: int) -> int:
     return price
 
 
-@njit(cache=True, forceinline=True)
+@_inlined
 def _same_plan(kept: Any, pooled: Any) -> bool:
     for i in range(len(kept)):
         for f in range(MODE + 1):
@@ -406,7 +338,7 @@ def _same_plan(kept: Any, pooled: Any) -> bool:
     return True
 
 
-@njit(cache=True, forceinline=True)
+@_inlined
 def _pooled(s: State, pool: Any, costs: Any, used: int, cost: int) -> int:
     """Put the accepted plan into the pool, in place of the dearest; returns how many are in it."""
     worst = 0
@@ -426,13 +358,11 @@ def _pooled(s: State, pool: Any, costs: Any, used: int, cost: int) -> int:
     return used
 
 
-@njit(cache=True)
+@_compiled
 def anneal(
     g: Packed,
-    order: Any,
-    room: Any,
-    want: Any,
-    seed_value: int,
+    s: State,
+    seed: Any,
     decodes: int,
     temperatures: Any,
     logs: Any,
@@ -440,25 +370,26 @@ def anneal(
     near: int,
     apart: int,
     penalty: int,
-    pool_size: int,
-) -> tuple[Any, int, Any, int, int]:
-    """The best plan [n, FIELDS] that `decodes` changed orders lead to, its rank and cost, and a pool of good ones.
+    best: Any,
+    pool: Any,
+    costs: Any,
+) -> tuple[int, int]:
+    """Into `best` [n, FIELDS] the best plan that `decodes` changed orders lead to, into `pool` good ones.
 
     Best is the lowest rank of what is postponed first, then the lowest search cost. A change is taken if its cost
-    is at most the present one's plus temperature x -ln(u).
+    is at most the present one's plus temperature x -ln(u). Returns how many are in the pool, and how many cases
+    were placed on the way.
     """
-    n, endless = g.n, np.int64(1) << 60
-    seed = np.zeros(1, np.uint64)
-    seed[0] = (np.uint64(seed_value) + _ONE) * _MIX | _ONE
-    s = begin(g, order, room, want)
+    n, endless, pool_size = g.n, np.int64(1) << 60, len(costs)
     now, reached, _ = decode(g, s, 0, n, endless, False)
     now += _apart(s, others, near, apart, penalty)
     keep(g, s, 0, n)
-    ranked = g.rank.max() > 0
-    best, best_rank, best_cost = s.kept.copy(), endless, endless
-    pool, costs, pooled = np.zeros((pool_size, n, FIELDS), np.int64), np.zeros(pool_size, np.int64), 0
+    ranked = False
+    for i in range(n):
+        ranked = ranked or g.rank[i] > 0
+    best_rank, best_cost, pooled = endless, endless, 0
     spread = max(2, n * 37 // 100)
-    look = True
+    look, work = True, 0
     for turn in range(decodes + n):
         if look:  # a new accepted plan
             look = False
@@ -469,7 +400,9 @@ def anneal(
                         rank += g.rank[i]
             if rank < best_rank or (rank == best_rank and cost < best_cost):
                 best_rank, best_cost = rank, cost
-                best[:] = s.kept
+                for i in range(n):
+                    for f in range(FIELDS):
+                        best[i, f] = s.kept[i, f]
             if pool_size > 0 and cost <= best_cost + best_cost // 20 + 20:
                 pooled = _pooled(s, pool, costs, pooled, cost)
         if turn < n:  # first, everybody may come back to when they were told
@@ -547,6 +480,7 @@ def anneal(
             swapped = True
             _swap(s, i, j)
         cost, reached, same = decode(g, s, first, last, limit, False)
+        work += reached - first
         if same:
             keep(g, s, first, reached)
             continue
@@ -564,12 +498,12 @@ def anneal(
             if j != i:
                 s.room[j] = room_j
             s.room[i], s.want[i] = room_i, want_i
-    return best, best_rank, pool[:pooled], pooled, best_cost
+    return pooled, work
 
 
-@njit(cache=True, forceinline=True)
+@_inlined
 def _may(g: Packed, i: int, r: int) -> bool:
+    may = g.own[i] == r
     for x in range(g.choice_ptr[i], g.choice_ptr[i + 1]):
-        if g.choice[x] == r:
-            return True
-    return False
+        may = may or g.choice[x] == r
+    return may

@@ -5,11 +5,13 @@ Computed with `decimal`, whose functions are rounded correctly; `math.log` and `
 
 from decimal import Context, Decimal
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+_MASK, _GOLDEN = (1 << 64) - 1, 0x9E3779B97F4A7C15
 LOGS, LEVELS, SCALE = 1024, 64, 1024
 _CONTEXT = Context(prec=20)
 
@@ -28,3 +30,8 @@ def temperatures(hot: int, cold: int) -> Ints:
         raise ValueError(f"Expected 0 < cold <= hot, got cold={cold} and hot={hot}.\nMaybe they were swapped.")
     ratio = _CONTEXT.ln(Decimal(cold) / Decimal(hot)) / (LEVELS - 1)
     return np.array([int(hot * _CONTEXT.exp(ratio * k) * SCALE) for k in range(LEVELS)], np.int64)
+
+
+def seeded(seed: int) -> Any:
+    """The state [1] of the kernels' generator; never zero."""
+    return np.array([((seed + 1) * _GOLDEN & _MASK) | 1], np.uint64)

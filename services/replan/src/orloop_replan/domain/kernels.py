@@ -19,8 +19,9 @@ from orloop_common.domain.vocabulary import Urgency
 
 from . import kernel_decode as compiled
 from .class_order import in_class_order
-from .kernel_pack import AS_PUBLISHED, PUBLISHED_COST, SearchWeights, pack
-from .kernel_tables import logs, temperatures
+from .kernel_pack import AS_PUBLISHED, PUBLISHED_COST, Packed, SearchWeights, pack
+from .kernel_state import MODE, ROOM, TICK, begin
+from .kernel_tables import logs, seeded, temperatures
 from .slots import Slots, build
 
 __all__ = [
@@ -38,17 +39,22 @@ __all__ = [
 Ints = npt.NDArray[np.int64]
 APART = timedelta(minutes=15)
 """Starts in the same room that are no further from each other are no other plan."""
+ENDLESS = 1 << 60
 TOO_CLOSE = 200
 """The search's price of each case by which a plan differs too little from another."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Annealed:
-    """The best plan of an annealing at its published cost, and other good ones [k, n], cheapest first."""
+    """The best plan of an annealing at its published cost, and other good ones [k, n], cheapest first.
+
+    `work` is how many cases were placed on the way.
+    """
 
     cost: int
     chosen: Ints
     pool: Ints
+    work: int
 
 
 def right_shift_chosen(slots: Slots) -> Ints:
@@ -69,8 +75,7 @@ def right_shift_chosen(slots: Slots) -> Ints:
     for first in (immediate, immediate | (slots.must > 0)):
         group = np.where(first, 0, np.where(placed, 1, 2))
         order = np.lexsort((np.arange(slots.n), told, group))
-        _, places = compiled.decode_once(g, order, wanted, np.full(slots.n, AS_PUBLISHED, np.int64), True)
-        chosen = _chosen(slots, places)
+        chosen = _decoded(slots, g, order, wanted, np.full(slots.n, AS_PUBLISHED, np.int64))
         if (chosen[slots.must > 0] >= 0).all():
             break
     return in_class_order(slots, chosen)
@@ -83,8 +88,7 @@ def decode_from(slots: Slots, wanted: Ints) -> Ints:
     have a place.
     """
     room, want, order = _encoded(slots, wanted)
-    _, places = compiled.decode_once(pack(slots), order, room, want, True)
-    return in_class_order(slots, _chosen(slots, places))
+    return in_class_order(slots, _decoded(slots, pack(slots), order, room, want))
 
 
 def price_chosen(slots: Slots, chosen: Ints) -> int:
@@ -136,18 +140,21 @@ def anneal(
     how many good plans are handed over besides.
     """
     if slots.n == 0 or decodes <= 0:
-        return Annealed(price_chosen(slots, start), start.copy(), np.zeros((0, slots.n), np.int64))
+        return Annealed(price_chosen(slots, start), start.copy(), np.zeros((0, slots.n), np.int64), 0)
     g = pack(slots, weights)
     room, want, order = _encoded(slots, start)
     far = np.array([_room_and_tick(slots, other) for other in others], np.int64).reshape(len(others), slots.n, 2)
     levels = temperatures(hot, cold)
-    best, _, pooled, _, _ = compiled.anneal(
-        g, order, room, want, seed, decodes, levels, logs(), far, APART // slots.tick, apart, TOO_CLOSE, pool
+    state = begin(g, order, room, want)
+    best, pooled, costs = state.kept.copy(), np.zeros((pool, *state.kept.shape), np.int64), np.zeros(pool, np.int64)
+    near = APART // slots.tick
+    found, work = compiled.anneal(
+        g, state, seeded(seed), decodes, levels, logs(), far, near, apart, TOO_CLOSE, best, pooled, costs
     )
     chosen = in_class_order(slots, _chosen(slots, best))
-    plans = {tuple(plan): plan for plan in (in_class_order(slots, _chosen(slots, p)) for p in pooled)}
+    plans = {tuple(plan): plan for plan in (in_class_order(slots, _chosen(slots, p)) for p in pooled[:found])}
     ranked = sorted(plans.values(), key=lambda p: (rank_chosen(slots, p), price_chosen(slots, p), tuple(p)))
-    return Annealed(price_chosen(slots, chosen), chosen, np.array(ranked, np.int64).reshape(len(ranked), slots.n))
+    return Annealed(price_chosen(slots, chosen), chosen, np.array(ranked, np.int64).reshape(len(ranked), slots.n), work)
 
 
 def warm() -> None:
@@ -177,9 +184,16 @@ def _encoded(slots: Slots, chosen: Ints) -> tuple[Ints, Ints, Ints]:
     return room, want, np.lexsort((np.arange(slots.n), at))
 
 
+def _decoded(slots: Slots, g: Packed, order: Ints, room: Ints, want: Ints) -> Ints:
+    """The plan that one order leads to; who does not fit in the wanted room goes anywhere."""
+    state = begin(g, order, room, want)
+    compiled.decode(g, state, 0, slots.n, ENDLESS, True)
+    return _chosen(slots, state.place)
+
+
 def _chosen(slots: Slots, places: Any) -> Ints:
     """The indices of decoded places."""
-    tick, room, mode = places[:, compiled.TICK], places[:, compiled.ROOM], places[:, compiled.MODE]
+    tick, room, mode = places[:, TICK], places[:, ROOM], places[:, MODE]
     placed = np.nonzero(room >= 0)[0]
     chosen = np.full(slots.n, -1, np.int64)
     chosen[placed] = slots.table[placed, room[placed], tick[placed] // slots.step]

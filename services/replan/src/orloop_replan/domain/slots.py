@@ -248,7 +248,7 @@ class _Builder:
             if use.resource in resource:
                 start, end = self.span(Interval(start=self._moment(use.start), end=self._moment(use.end)))
                 capacity[resource[use.resource], start:end] -= use.amount
-        return names, capacity
+        return names, np.maximum(0, capacity)  # what committed cases overdraw is not the plan's fault
 
     def _moment(self, offset: timedelta) -> datetime:
         return self.problem.now + offset
@@ -331,7 +331,11 @@ class _Builder:
                         after = starts - setup[mode] >= end + extra[theirs, classes[i]]
                         fits &= before | after
                     good = starts[fits]
-                    if mode < self.n and case.current.start is not None and r == self.room_index.get(str(case.current.room)):
+                    if (
+                        mode < self.n
+                        and case.current.start is not None
+                        and r == self.room_index.get(str(case.current.room))
+                    ):
                         current = (case.current.start - self.origin) / self.tick
                         good = good[good != current]
                     rows = np.empty((len(good), 4), np.int64)

@@ -25,14 +25,12 @@ from orloop_replan.domain.option_costs import (
     BY_OPTION,
     Price,
     committed_slots,
-    extra,
     groups,
-    kind,
     measures,
     postponing,
     ranks,
 )
-from orloop_replan.domain.options import RESOURCES, Limited, Option
+from orloop_replan.domain.options import RESOURCES, Limited, Option, too_soon
 
 Key = tuple[Any, ...]  # a variable: its letter and its index
 Sum = dict[Key, int]  # how often each variable counts
@@ -113,19 +111,15 @@ def turnover_between(reference: Reference) -> Iterator[Row]:
         return
     for room in reference.problem.rooms:
         here = [one for one in reference.options if one.room.id == room.id]
-        beginning: dict[Any, list[Option]] = {}
+        alike: dict[Any, list[Option]] = {}
         for one in here:
-            beginning.setdefault((kind(one.case), one.occupied.start), []).append(one)
-        for (next_kind, begin), together in beginning.items():
-            total = {X(one): 1 for one in together}
-            too_late = [one for one in here if _too_late(reference.problem, one, next_kind, begin)]
-            if too_late:
-                yield {**total, **{X(one): 1 for one in too_late}}, 1
-
-
-def _too_late(problem: PlanProblem, one: Option, next_kind: Any, begin: datetime) -> bool:
-    end = one.occupied.end
-    return end <= begin < end + extra(problem, kind(one.case), next_kind)
+            kind = (one.case.service, one.case.contaminated, one.case.latex)
+            alike.setdefault((kind, one.occupied.start), []).append(one)
+        for beginning in alike.values():
+            then = beginning[0].occupied, beginning[0].case
+            before = [one for one in here if too_soon(reference.problem, (one.occupied, one.case), then)]
+            if before:
+                yield {X(one): 1 for one in [*beginning, *before]}, 1
 
 
 def capacity(rule: Callable[[PlanProblem], Iterator[Limited]]) -> Callable[[Reference], Iterator[Row]]:

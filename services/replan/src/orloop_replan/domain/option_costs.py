@@ -1,10 +1,10 @@
 """What each option costs by itself, and what fairness counts: one function a term, named as in the published cost."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from orloop_common.domain.grid import slots_past
-from orloop_common.domain.problem import Committed, PlanProblem, ProblemCase
+from orloop_common.domain.problem import PlanProblem, ProblemCase
 from orloop_common.domain.vocabulary import Urgency
 
 from .options import Option
@@ -135,18 +135,3 @@ def _slots_of_delay(problem: PlanProblem, one: Option) -> int:
     if one.case.urgency is Urgency.IMMEDIATE:
         return waiting(problem, one)
     return slots_past(one.start - promised(one), problem.grid)
-
-
-def kind(case: ProblemCase | Committed) -> tuple[str, bool, bool]:
-    """What turnover looks at."""
-    return case.service, case.contaminated, case.latex
-
-
-def extra(problem: PlanProblem, first: tuple[str, bool, bool], then: tuple[str, bool, bool]) -> timedelta:
-    """Time between cleanup and setup beyond both, by the kinds of the two cases."""
-    rule, zero = problem.turnover, timedelta(0)
-    if rule is None:
-        return zero
-    total = rule.service_change if first[0] and then[0] and first[0] != then[0] else zero
-    total += rule.after_contaminated if first[1] and not then[1] else zero
-    return total + (rule.before_latex if then[2] and not first[2] else zero)

@@ -129,6 +129,16 @@ def implant_there(problem: PlanProblem, one: Option) -> bool:
     return one.case.implant is None or one.start >= one.case.implant.end
 
 
+def turnover_between(problem: PlanProblem, one: Option) -> bool:
+    """turnover-between: time enough after and before committed cases; beside movable ones it is the model's."""
+    return not any(
+        too_soon(problem, (one.occupied, one.case), (held.occupied, held))
+        or too_soon(problem, (held.occupied, held), (one.occupied, one.case))
+        for held in problem.committed
+        if held.room == one.room.id
+    )
+
+
 FILTERS: Mapping[str, Callable[[PlanProblem, Option], bool]] = {
     "room-usable": room_usable,
     "room-eligible": room_eligible,
@@ -138,6 +148,7 @@ FILTERS: Mapping[str, Callable[[PlanProblem, Option], bool]] = {
     "latest-start": latest_start,
     "earliest-start": earliest_start,
     "implant-there": implant_there,
+    "turnover-between": turnover_between,
 }
 
 
@@ -145,6 +156,25 @@ def critical_part(problem: PlanProblem, one: Option) -> Interval:
     """While the surgeon is bound: a grid slot at least."""
     start = one.start + one.case.surgeon_after
     return Interval(start=start, end=max(one.patient.end - one.case.surgeon_before, start + problem.grid))
+
+
+Use = tuple[Interval, ProblemCase | Committed]
+
+
+def too_soon(problem: PlanProblem, first: Use, then: Use) -> bool:
+    """Whether the second case begins in a room before what its predecessor asks for has passed."""
+    (one, before), (two, after) = first, then
+    return one.end <= two.start < one.end + extra(problem, before, after)
+
+
+def extra(problem: PlanProblem, first: ProblemCase | Committed, then: ProblemCase | Committed) -> timedelta:
+    """Time between cleanup and setup beyond both."""
+    rule, zero = problem.turnover, timedelta(0)
+    if rule is None:
+        return zero
+    total = rule.service_change if first.service and then.service and first.service != then.service else zero
+    total += rule.after_contaminated if first.contaminated and not then.contaminated else zero
+    return total + (rule.before_latex if then.latex and not first.latex else zero)
 
 
 # --- rules about something of which there is only so much ----------------------------------------------

@@ -387,7 +387,7 @@ class _Builder:
             hours = self.problem.hours.get(surgeon)
             if hours is None:
                 continue
-            bound, released = starts + after, starts + max(stay - before, after + 1)
+            bound, released = starts + after, starts + max(stay - before, after + self.step)
             if hours.until is not None:
                 fits &= released <= self.down(hours.until)
             for pause in hours.breaks:

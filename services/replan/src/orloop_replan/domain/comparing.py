@@ -118,23 +118,26 @@ def _overtime(rooms: Mapping[str, timedelta]) -> str:
 
 
 def _waiting(problem: PlanProblem, base: Plan, other: Plan, *, urgent: bool) -> tuple[timedelta, str]:
-    spans = {}
+    spans: dict[str, timedelta] = {}
+    total = ZERO
     for case in problem.cases:
         before, after = base[case.id], other[case.id]
-        if (case.urgency is Urgency.IMMEDIATE) != urgent or before.start is None or after.start is None:
+        if (case.urgency is Urgency.IMMEDIATE) != urgent:
             continue
         if span := _late(problem, case, after.start) - _late(problem, case, before.start):
-            spans[case.label] = span
-    total = sum(spans.values(), ZERO)
+            total += span
+            if after.start is not None:
+                spans[case.label] = span
     named = sorted(spans, key=lambda label: (-abs(spans[label]), label))
     if not named:
-        return total, ""
-    if len(named) == 1:
+        return total, f"patients wait {_than(total)} in all"
+    if len(named) == 1 and spans[named[0]] == total:
         return total, f"{the(named[0])} waits {_than(total)}"
-    if len(named) == NAMED and len({spans[n] > ZERO for n in named}) == 1:
+    if len(named) == NAMED and len({spans[n] > ZERO for n in named}) == 1 and sum(spans.values(), ZERO) == total:
         return total, " and ".join(f"{the(n)} waits {_than(spans[n])}" for n in named)
     most = max(named, key=lambda n: (spans[n] if total > ZERO else -spans[n], n))
-    return total, f"patients wait {_than(total)} in all ({the(most)} {minutes(abs(spans[most]))})"
+    example = f" ({the(most)} {minutes(abs(spans[most]))})" if (spans[most] > ZERO) == (total > ZERO) else ""
+    return total, f"patients wait {_than(total)} in all{example}"
 
 
 def _postponed(problem: PlanProblem, base: Plan, other: Plan) -> str:
@@ -156,11 +159,12 @@ def _cases(number: int) -> str:
     return "case" if abs(number) == 1 else "cases"
 
 
-def _late(problem: PlanProblem, case: ProblemCase, start: datetime) -> timedelta:
+def _late(problem: PlanProblem, case: ProblemCase, start: datetime | None) -> timedelta:
+    """How long the patient waits; nobody waits who goes to another day."""
     since = told(case)
     if case.urgency is Urgency.IMMEDIATE:
         since = case.waiting_since or since or problem.now
-    return max(ZERO, start - since) if since else ZERO
+    return max(ZERO, start - since) if since and start else ZERO
 
 
 def _early(problem: PlanProblem, case: ProblemCase, start: datetime) -> timedelta:

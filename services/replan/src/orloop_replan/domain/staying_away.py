@@ -10,7 +10,7 @@ from orloop_common.domain.problem import PlanProblem, ProblemCase, ProblemRoom
 from orloop_common.domain.wording import clock_time
 
 from .clauses import occupied_of
-from .comparing import Difference, differences
+from .comparing import differences
 from .slots import earliest
 
 Plan = Mapping[str, Place]
@@ -29,15 +29,13 @@ def why_not_today(problem: PlanProblem, plan: Plan, case: ProblemCase) -> str:
     sound = [place for place in _spread(gaps) if not check(problem, {**plan, case.id: place})]
     if not sound:
         return "no room is free at a time when everybody and everything that it needs is there"
-    place = min(sound, key=lambda p: (sum(d.delta for d in _added(problem, plan, case, p)), str(p.room)))
-    worst = next((d for d in _added(problem, plan, case, place) if d.delta > 0), None)
+    options = [(differences(problem, plan, {**plan, case.id: place}), place) for place in sound]
+    terms, place = min(options, key=lambda option: (sum(d.delta for d in option[0]), str(option[1].room)))
     assert place.start is not None
     where = f"in room {place.room} at {clock_time(place.start, problem.timezone)}"
-    return f"{where} it would mean {worst.clause}" if worst is not None else f"it could still be done {where}"
-
-
-def _added(problem: PlanProblem, plan: Plan, case: ProblemCase, place: Place) -> list[Difference]:
-    return [d for d in differences(problem, plan, {**plan, case.id: place}) if d.term != "postponed"]
+    if sum(d.delta for d in terms) <= 0:
+        return f"it could still be done {where}"
+    return f"{where} it would mean: {next(d.clause for d in terms if d.delta > 0)}"
 
 
 def _gaps(problem: PlanProblem, plan: Plan, case: ProblemCase, room: ProblemRoom) -> Iterator[Place]:

@@ -19,6 +19,7 @@ from orloop_common.domain.solution import PlanSolution
 from orloop_common.messages import to_json
 
 from . import plan_tables
+from .domain.wishes import WishError
 from .generate import KINDS, GeneratorError, generate
 from .generate_events import EVENTS
 from .plan_files import PlanFileError, places, read_problem, read_solution, write
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         return int(given.run(given))
-    except (PlanFileError, GeneratorError) as error:
+    except (PlanFileError, GeneratorError, WishError) as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -134,10 +135,14 @@ def _check(given: argparse.Namespace) -> int:
 def _explain(given: argparse.Namespace) -> int:
     problem = read_problem(given.problem)
     plan = places(read_solution(given.solution, problem))
+    from .adapters.resolving import PriceAndFixAgain
     from .domain.explain import explain, trade
+    from .domain.why_not import why_not
+    from .domain.wishes import parse_wish
 
+    wishes = [parse_wish(text, problem) for text in given.why_not]
     reasons, traded = explain(problem, plan), trade(problem, plan)
-    answers: list[Any] = []
+    answers = [why_not(problem, plan, wish, PriceAndFixAgain()) for wish in wishes]
     if given.json:
         told = {"reasons": reasons, "trade": traded, "why_not": answers}
         print(to_json(told).decode())

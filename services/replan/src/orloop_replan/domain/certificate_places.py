@@ -1,4 +1,4 @@
-"""Every place that a case could take by itself, and its cost, as the certificate's judge enumerates them from the rules.
+"""Every place that a case could take by itself, and its cost, enumerated from the rules for the certificate's judge.
 
 Nothing here is shared with the planner's own arrays. Times are whole microseconds from `now`.
 """

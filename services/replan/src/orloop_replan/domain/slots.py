@@ -18,7 +18,7 @@ from orloop_common.domain.plan import Interval, Place
 from orloop_common.domain.problem import Capacity, PlanProblem, ProblemCase
 
 from . import slot_costs
-from .slot_uses import Use, committed_uses, limited, uses_of
+from .slot_uses import UNITS, Use, committed_uses, limited, uses_of
 
 Ints = npt.NDArray[np.int64]
 UNPLACED = Place(room=None, start=None)
@@ -248,7 +248,14 @@ class _Builder:
             if use.resource in resource:
                 start, end = self.span(Interval(start=self._moment(use.start), end=self._moment(use.end)))
                 capacity[resource[use.resource], start:end] -= use.amount
-        return names, np.maximum(0, capacity)  # what committed cases overdraw is not the plan's fault
+        for name, k in resource.items():
+            if name.startswith(UNITS):  # the day is over at the horizon, and with it the limit
+                capacity[k, max(0, self.up(self.problem.horizon)) :] = len(self.problem.cases)
+        capacity = np.maximum(0, capacity)  # what committed cases overdraw is not the plan's fault
+        for k, name in enumerate(names):
+            if name.startswith(f"{UNITS}/"):  # the day is over at the horizon, and nobody counts beds any more
+                capacity[k, max(0, self.up(self.problem.horizon)) :] = self.n
+        return names, capacity
 
     def _moment(self, offset: timedelta) -> datetime:
         return self.problem.now + offset
@@ -364,8 +371,7 @@ class _Builder:
         first = earliest(self.problem, case)
         lo = self.up(ceil_moment(max(first, self.origin), self.problem.grid))
         hi = self.T if case.latest is None else min(self.T, self.down(case.latest) + 1)
-        starts = np.arange(-(-lo // self.step) * self.step, hi, self.step, dtype=np.int64)
-        return starts
+        return np.arange(-(-lo // self.step) * self.step, hi, self.step, dtype=np.int64)
 
     def _resourced(self, starts: Ints, uses: Sequence[Use], resource: dict[str, int], capacity: Ints) -> Ints:
         """Starts at which what committed cases leave is enough."""

@@ -82,7 +82,7 @@ class Packed(NamedTuple):
 def pack(slots: Slots, weights: SearchWeights = PUBLISHED_COST) -> Packed:
     """The arrays of a problem under a goal; kept for the last few, so that asking again costs nothing."""
     n, rooms, starts = slots.table.shape
-    open_: npt.NDArray[np.bool_] = np.asarray(slots.table >= 0)
+    open_: Any = slots.table >= 0
     if 0 <= weights.keep_free < rooms:
         open_[:, weights.keep_free, :] = False
     used = open_.any(axis=2)

@@ -12,8 +12,8 @@ import numpy as np
 
 from orloop_common.domain.solution import Certificate, ResourcePrice
 
-from ..domain.pricing import SCALE, Arcs, Floats, Priced, arc_costs, arcs_of, price_rooms, through
-from ..domain.slots import Ints, Slots
+from orloop_replan.domain.pricing import SCALE, Arcs, Floats, Priced, arc_costs, arcs_of, price_rooms, through
+from orloop_replan.domain.slots import Ints, Slots
 from .master import Master, Prices
 
 
@@ -75,7 +75,7 @@ def postponing_prices(slots: Slots, incumbents: Sequence[Ints]) -> Ints:
     plan without any is known. A case that every incumbent has to postpone keeps its price.
     """
     price = slots.postpone.copy()
-    placed = np.array([[place >= 0 for place in plan] for plan in incumbents], bool).reshape(-1, slots.n)
+    placed = np.array([[place >= 0 for place in plan] for plan in incumbents], bool).reshape(len(incumbents), slots.n)
     if len(placed):
         price[(slots.must > 0) & placed.any(axis=0)] = -1
         if slots.problem.weights.strict and placed.all(axis=1).any():

@@ -12,7 +12,7 @@ from pyomo.contrib.appsi.solvers import Highs  # type: ignore[import-untyped]
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.rightshift import right_shift
-from orloop_replan.domain.option_costs import BY_OPTION
+from orloop_replan.domain.option_costs import BY_OPTION, committed_slots
 from orloop_replan.domain.options import Option, options
 
 from .reference import Reference, build
@@ -50,6 +50,8 @@ def solve_reference(problem: PlanProblem, limits: ReferenceLimits | None = None)
 
 def refer(problem: PlanProblem, limits: ReferenceLimits = COMPLETE) -> Referred | None:
     """The model's best plan; None where no plan keeps every rule, or none was found under the limits."""
+    if not problem.cases:
+        return Referred({}, problem.weights.overtime * sum(committed_slots(problem).values()), 0, True)
     every = options(problem)
     kept = restrict(problem, every, limits.options)
     reference = build(problem, kept)

@@ -44,7 +44,7 @@ def best(problem: PlanProblem) -> Best | None:
         )
     search = _Search(problem, choices)
     search.place(0, {})
-    return Best(search.plan, search.key, search.looked) if search.plan else None
+    return None if search.plan is None else Best(search.plan, search.key, search.looked)
 
 
 def _places(problem: PlanProblem, case: ProblemCase) -> list[Place]:
@@ -69,13 +69,13 @@ class _Search:
 
     def __init__(self, problem: PlanProblem, choices: Sequence[tuple[ProblemCase, list[Place]]]) -> None:
         self.problem, self.choices = problem, choices
-        self.plan: dict[str, Place] = {}
+        self.plan: dict[str, Place] | None = None
         self.key: tuple[int, ...] = ()
         self.looked = 0
         self.open = [_unplaced(problem, [case for case, _ in choices[depth:]]) for depth in range(len(choices) + 1)]
 
     def place(self, depth: int, plan: dict[str, Place]) -> None:
-        if self.plan and self._at_least(depth, plan) >= self.key:
+        if self.plan is not None and self._at_least(depth, plan) >= self.key:
             return
         if depth == len(self.choices):
             self.looked += 1

@@ -6,6 +6,7 @@ from stating import KIDNEY, STONE, at, broken, case, minutes, problem, running
 
 from orloop_common.domain.plan import Interval, Place
 from orloop_common.domain.problem import Capacity, EquipmentNeed, StaffHours, Turnover
+from orloop_common.domain.rightshift import right_shift
 from orloop_common.domain.vocabulary import Urgency
 
 
@@ -162,3 +163,32 @@ def test_places_outside_of_given_steps_have_nothing() -> None:
     early = (Capacity(start=at("08:00"), end=at("11:30"), count=9),)
     assert rules(broken(problem(KIDNEY, cleaning=early))) == ["cleaning-teams"]
     assert broken(problem(replace(KIDNEY, current=Place(room="3", start=at("10:05"))), cleaning=early)) == []
+
+
+def test_right_shift_leaves_the_lower_class_without_a_place() -> None:
+    strict = replace(problem().weights, strict=True)
+    abscess = case(
+        "abscess", None, urgency=Urgency.EXPEDITED, latest=at("11:00"), scheduled=Place(room="3", start=at("11:00"))
+    )
+    full = problem(KIDNEY, replace(abscess, needs=("laser",)), weights=strict)
+    assert right_shift(full) == {"nephrectomy": Place(room=None, start=None), "abscess": KIDNEY.current}
+    assert right_shift(replace(full, weights=problem().weights))["abscess"].room is None
+
+
+def test_right_shift_waits_for_whatever_a_case_needs() -> None:
+    need = (EquipmentNeed(kind="C-arm", reprocessing=minutes(30)),)
+    whole = problem(
+        replace(KIDNEY, equipment=need, surgeons=("O",), implant=between("10:00", "11:10")),
+        case("cystoscopy", ("8", "11:00"), equipment=need, contaminated=True),
+        case("ureteroscopy", ("8", "12:35"), latex=True),
+        equipment={"C-arm": always(1)},
+        hours={"O": StaffHours(breaks=(between("11:00", "11:30"),))},
+        turnover=Turnover(after_contaminated=minutes(10), before_latex=minutes(10)),
+    )
+    plan = right_shift(whole)
+    assert broken(whole, **{name: (str(p.room), f"{p.start:%H:%M}") for name, p in plan.items() if p.start}) == []
+    assert [f"{plan[name].start:%H:%M}" for name in ("cystoscopy", "ureteroscopy", "nephrectomy")] == [
+        "11:00",
+        "12:55",
+        "12:30",
+    ]

@@ -16,7 +16,7 @@ from .problem import PlanProblem, ProblemCase
 from .vocabulary import Urgency
 from .wording import the, upper_first
 
-__all__ = ["EMERGENCIES", "PLAN_RULES", "Assignments", "Broken", "check", "check_changes", "with_changes"]
+__all__ = ["EMERGENCIES", "PLAN_RULES", "Assignments", "Broken", "check", "check_changes", "outranked", "with_changes"]
 
 
 def check(problem: PlanProblem, assignments: Assignments) -> tuple[Broken, ...]:
@@ -36,6 +36,14 @@ def with_changes(problem: PlanProblem, changes: Iterable[Change]) -> dict[str, P
     """The current plan with some changes made: every movable case has a place."""
     places = {case.id: case.current for case in problem.cases}
     return places | {change.case: change.target for change in changes}
+
+
+def outranked(problem: PlanProblem, assignments: Assignments) -> tuple[str, str] | None:
+    """A postponed case, and one of a lower class whose place it could have (rule `class-order`), if any."""
+    if not problem.weights.strict or all(place.room is not None for place in assignments.values()):
+        return None
+    found = next(_outranked(lay_out(problem, assignments)), None)
+    return (found[0].id, found[1].case.id) if found is not None else None
 
 
 # --- one function per rule -------------------------------------------------------------------------
@@ -110,18 +118,10 @@ def emergency_never_postponed(sheet: Sheet) -> Iterator[Broken]:
 
 def class_order(sheet: Sheet) -> Iterator[Broken]:
     """No case keeps a place that a postponed one of a higher class could take, where classes come in strict order."""
-    if not sheet.problem.weights.strict:
-        return
-    for case in _postponed(sheet):
-        for lower in sheet.placed:
-            outranked = CLASSES[lower.case.urgency] < CLASSES[case.urgency]
-            if outranked and _could_take(sheet, case, lower):
-                place = f"room {lower.room} at {sheet.clock(lower.start)}"
-                sentence = (
-                    f"{_The(case)} ({case.urgency}) is postponed and could have the place of {lower.the}: {place}."
-                )
-                yield Broken("class-order", sentence, (case.id,))
-                break
+    for case, lower in _outranked(sheet):
+        place = f"room {lower.room} at {sheet.clock(lower.start)}"
+        sentence = f"{_The(case)} ({case.urgency}) is postponed and could have the place of {lower.the}: {place}."
+        yield Broken("class-order", sentence, (case.id,))
 
 
 PlanRule = Callable[[Sheet], Iterator[Broken]]
@@ -165,6 +165,17 @@ def _postponed(sheet: Sheet) -> Iterator[ProblemCase]:
         place = sheet.assignments.get(case.id)
         if place is not None and place.room is None and place.start is None:
             yield case
+
+
+def _outranked(sheet: Sheet) -> Iterator[tuple[ProblemCase, Placed]]:
+    """Each postponed case that could have the place of one of a lower class, highest class first; and that one."""
+    if not sheet.problem.weights.strict:
+        return
+    for case in sorted(_postponed(sheet), key=lambda c: -CLASSES[c.urgency]):
+        lower = (p for p in sheet.placed if CLASSES[p.case.urgency] < CLASSES[case.urgency])
+        taken = next((p for p in lower if _could_take(sheet, case, p)), None)
+        if taken is not None:
+            yield case, taken
 
 
 def _could_take(sheet: Sheet, case: ProblemCase, lower: Placed) -> bool:

@@ -14,12 +14,13 @@ from typing import Any
 
 from orloop_common.domain.checker import Broken, check
 from orloop_common.domain.cost import price
+from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.solution import PlanSolution
 from orloop_common.messages import to_json
 
 from . import plan_tables
-from .domain.wishes import WishError
+from .domain.wishes import WishAnswer, WishError, parse_wish
 from .generate import KINDS, GeneratorError, generate
 from .generate_events import EVENTS
 from .plan_files import PlanFileError, places, read_problem, read_solution, write
@@ -135,14 +136,10 @@ def _check(given: argparse.Namespace) -> int:
 def _explain(given: argparse.Namespace) -> int:
     problem = read_problem(given.problem)
     plan = places(read_solution(given.solution, problem))
-    from .adapters.resolving import PriceAndFixAgain
     from .domain.explain import explain, trade
-    from .domain.why_not import why_not
-    from .domain.wishes import parse_wish
 
-    wishes = [parse_wish(text, problem) for text in given.why_not]
+    answers = _why_not(problem, plan, given.why_not)
     reasons, traded = explain(problem, plan), trade(problem, plan)
-    answers = [why_not(problem, plan, wish, PriceAndFixAgain()) for wish in wishes]
     if given.json:
         told = {"reasons": reasons, "trade": traded, "why_not": answers}
         print(to_json(told).decode())
@@ -153,6 +150,17 @@ def _explain(given: argparse.Namespace) -> int:
     for answer in answers:
         print(f"{answer.question} {answer.sentence}")
     return 0
+
+
+def _why_not(problem: PlanProblem, plan: dict[str, Place], asked: Sequence[str]) -> list[WishAnswer]:
+    """The answers to wishes; the solver is loaded only if there are any."""
+    wishes = [parse_wish(text, problem) for text in asked]
+    if not wishes:
+        return []
+    from .adapters.resolving import PriceAndFixAgain
+    from .domain.why_not import why_not
+
+    return [why_not(problem, plan, wish, PriceAndFixAgain()) for wish in wishes]
 
 
 def _parser() -> argparse.ArgumentParser:

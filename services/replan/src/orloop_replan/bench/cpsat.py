@@ -7,6 +7,7 @@ of surgeons, cumulative teams and beds, overtime, and the worst mean delay of a 
 """
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ortools.sat.python import cp_model
+from ortools.sat.python import cp_model  # type: ignore[import-not-found]
 
 from orloop_common.domain.cost import told
 from orloop_common.domain.problem import PlanProblem
@@ -110,7 +111,7 @@ class Model:
         left = np.maximum(0, s.capacity[k])
         most = int(left.max())
         edges = [0, *(np.nonzero(np.diff(left))[0] + 1).tolist(), s.T]
-        for a, b in zip(edges[:-1], edges[1:], strict=True):
+        for a, b in itertools.pairwise(edges):
             if left[a] < most:
                 held.append(m.new_fixed_size_interval_var(a, b - a, ""))
                 amounts.append(most - int(left[a]))

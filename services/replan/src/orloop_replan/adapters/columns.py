@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from ..domain.pricing import Arcs, Floats
-from ..domain.slots import Ints
+from orloop_replan.domain.pricing import Arcs, Floats
+from orloop_replan.domain.slots import Ints
 
 
 class Columns:

@@ -6,8 +6,8 @@ from typing import Any
 import highspy
 import numpy as np
 
-from ..domain.pricing import Arcs, Floats
-from ..domain.slots import Ints
+from orloop_replan.domain.pricing import Arcs, Floats
+from orloop_replan.domain.slots import Ints
 from .columns import Columns
 
 INF = highspy.kHighsInf

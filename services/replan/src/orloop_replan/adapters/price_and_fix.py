@@ -19,31 +19,35 @@ from orloop_common.domain.plan import Assignment, Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.solution import Certificate, PlanSolution, Tier
 
-from ..domain.kernels import anneal, price_chosen, rank_chosen, right_shift_chosen
-from ..domain.search import Stopped
-from ..domain.slots import Ints, Slots, build
+from orloop_replan.domain.kernels import anneal, price_chosen, rank_chosen, right_shift_chosen
+from orloop_replan.domain.search import Stopped
+from orloop_replan.domain.slots import Ints, Slots, build
 from .bound import Bound, BoundLimits, certificate_of, lower_bound
 from .restricted import MipLimits, restricted
 from .rounding import rounded
 
 MARGIN = 1e-6
+WARM, COOL = 8, 3
+"""Temperatures at which annealing begins from a good plan, in the unit of cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class FixLimits:
     """How much work each stage may do: never seconds, so that the same problem gives the same plan.
 
-    `scout` and `decodes` are changed plans tried before and after the bound, `samples` plans drawn from it,
-    `growth` how many places a case each restricted model may look at, `mip` the limits of each.
+    `scout` are changed plans tried before the bound, `samples` plans drawn from its optimum, of which the best
+    `starts` are annealed with `decodes` changed plans each. `growth` is how many places a case each restricted
+    model looks at; all of them together may spend `work` times the square of the number of cases.
     """
 
-    scout: int = 2_000
+    scout: int = 20_000
     bound: BoundLimits = field(default_factory=BoundLimits)
     samples: int = 60
-    decodes: int = 4_000
-    hot: int = 8
-    growth: tuple[int, ...] = (8, 16, 30)
-    mip: MipLimits = field(default_factory=MipLimits)
+    starts: int = 3
+    decodes: int = 10_000
+    growth: tuple[int, ...] = (4, 8, 16, 32)
+    work: int = 1_000
+    gap: float = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +136,7 @@ class _Solve:
         self.lowest = lower.certified
         self._note("bound", f"{lower.work} rounds")
         if not self._done():
-            for plan in rounded(slots, lower.fractional, self.seed, limits.samples):
-                self._take(plan)
-            self._note("rounding")
-        if not self._done() and limits.decodes:
-            self._take(anneal(slots, self.chosen, self.seed + 1, limits.decodes, hot=limits.hot).chosen)
-            self._note("annealing")
+            self._round(lower)
         self._fix(lower)
         return Found(
             slots=slots,
@@ -155,6 +154,19 @@ class _Solve:
             stages=tuple(self.stages),
         )
 
+    def _round(self, lower: Bound) -> None:
+        """Plans near the fractional optimum, and the best of them annealed."""
+        slots, limits = self.slots, self.limits
+        plans = [self.chosen, *rounded(slots, lower.fractional, self.seed, limits.samples)]
+        for plan in plans:
+            self._take(plan)
+        self._note("rounding")
+        plans.sort(key=lambda plan: (rank_chosen(slots, plan), price_chosen(slots, plan)))
+        for number, plan in enumerate(plans[: limits.starts]):
+            self._take(anneal(slots, plan, self.seed + number, limits.decodes, hot=WARM).chosen)
+        self._take(anneal(slots, self.chosen, self.seed + limits.starts, 2 * limits.decodes, hot=COOL).chosen)
+        self._note("annealing")
+
     def _tier_above(self) -> int:
         """Postpones as little as possible first, where that is a tier of its own; the least that it can be."""
         slots = self.slots
@@ -168,7 +180,7 @@ class _Solve:
         if lower.certified < rank:
             for place in self.limits.growth[:2]:
                 kept = np.argsort(lower.path_costs, kind="stable")[: place * slots.n]
-                found = restricted(above, kept, self.chosen, self.limits.mip, stop=self.stop)
+                found = restricted(above, kept, self.chosen, MipLimits(gap=self.limits.gap), stop=self.stop)
                 self._go_on()
                 if found.chosen is not None:
                     self._take(found.chosen)
@@ -179,25 +191,26 @@ class _Solve:
         """Restricted models over more and more places."""
         slots, costs = self.slots, lower.path_costs
         order = np.argsort(costs, kind="stable")
-        looked = 0
+        looked, left = 0, self.limits.work * slots.n**2
         for each in self.limits.growth:
             if self._done():
                 return
             worth = int(np.searchsorted(costs[order], self.cost - 1 - lower.value + MARGIN, side="right"))
             count = min(each * slots.n, worth)
-            if count <= looked:
+            if count <= looked or left <= 0:
                 return
             looked = count
-            found = restricted(slots, order[:count], self.chosen, self.limits.mip, stop=self.stop)
+            mip = MipLimits(work=left, gap=self.limits.gap)
+            found = restricted(slots, order[:count], self.chosen, mip, stop=self.stop)
             self._go_on()
+            left -= found.work
             if found.chosen is not None:
                 self._take(found.chosen)
             if found.proven:
                 beyond = lower.value + (costs[order[count]] if count < len(order) else np.inf)
                 here = price_chosen(slots, found.chosen) if found.chosen is not None else np.inf
                 self.lowest = max(self.lowest, int(min(here, np.ceil(beyond - MARGIN), self.cost)))
-            note = f"{count} places, {'proven' if found.proven else 'stopped'}, {found.work} iterations"
-            self._note(f"fix {each}", note)
+            self._note(f"fix {each}", f"{count} places, {'proven' if found.proven else 'stopped'}, work {found.work}")
 
     def _take(self, chosen: Ints) -> None:
         """Keeps a plan if it is better than the best so far: fewer postponements first, then the published cost."""

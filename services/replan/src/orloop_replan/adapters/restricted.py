@@ -11,19 +11,21 @@ from typing import Any
 import highspy
 import numpy as np
 
-from ..domain.pricing import TENTHS, Floats
-from ..domain.slots import Ints, Slots
+from orloop_replan.domain.pricing import TENTHS, Floats
+from orloop_replan.domain.slots import Ints, Slots
 from .bound import postponing_prices
 from .master import INF, asked
 
 
 @dataclass(frozen=True, slots=True)
 class MipLimits:
-    """So much work, whatever the clock says: nodes, iterations of linear programs, and times that HiGHS asks."""
+    """So much work, whatever the clock says: nodes, and `work` in entries of the model times how often HiGHS asks.
 
-    nodes: int = 400
-    iterations: int = 60_000
-    checks: int = 100_000
+    A million of work is 0.2 to 0.6 CPU seconds.
+    """
+
+    nodes: int = 10_000
+    work: int = 20_000_000
     gap: float = 0.99
 
 
@@ -38,7 +40,7 @@ class Cut:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Restricted:
-    """`chosen` [n] or None, whether nothing cheaper exists over these places, and the iterations that it took.
+    """`chosen` [n] or None, whether nothing cheaper exists over these places, and the work that it took.
 
     `bound` is what HiGHS proved for these places, in the model's own cost.
     """
@@ -228,6 +230,8 @@ class _Model:
             "mip_abs_gap": limits.gap,
             "mip_rel_gap": 0.0,
             "mip_allow_restart": False,
+            "mip_heuristic_run_feasibility_jump": False,
+            "mip_heuristic_run_root_reduced_cost": False,
         }
         if cutoff is not None:
             options["objective_bound"] = float(cutoff)
@@ -237,18 +241,18 @@ class _Model:
         solution = highspy.HighsSolution()
         solution.col_value = self._values(start).tolist()
         asked(highs.setSolution(solution), "the start")
-        spent = [0]
+        entries, work = self.entries, 0
 
         def enough(event: Any) -> None:
-            spent[0] += 1
-            if spent[0] > limits.checks or stop():
+            nonlocal work
+            work += entries
+            if work > limits.work or stop():
                 event.data_in.user_interrupt = True
 
         highs.cbMipInterrupt.subscribe(enough)
         asked(highs.run(), "a run")
         info = highs.getInfo()
         proven = highs.getModelStatus() in (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible)
-        work = int(max(0, info.simplex_iteration_count))
         if info.primal_solution_status != 2:
             return Restricted(None, proven, work, float(info.mip_dual_bound))
         x = np.array(highs.getSolution().col_value)[self.x0 : self.f0]
@@ -256,6 +260,11 @@ class _Model:
         taken = np.nonzero(x > 0.5)[0]
         chosen[self.case[taken]] = self.places[taken]
         return Restricted(chosen, proven, work, float(info.mip_dual_bound))
+
+    @property
+    def entries(self) -> int:
+        """How many numbers the matrix holds: what one look at the model costs."""
+        return sum(len(row) for row in self.rows.row)
 
     def _transfer(self) -> Any:
         columns = len(self.costs)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..domain.kernels import decode_from
-from ..domain.slots import Ints, Slots
+from orloop_replan.domain.kernels import decode_from
+from orloop_replan.domain.slots import Ints, Slots
 
 WHOLE = 1 << 16
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
+import numpy as np
 import pytest
 
 from orloop_common.domain.checker import check
@@ -15,12 +16,14 @@ from orloop_common.domain.problem import Capacity, PlanProblem, StaffHours
 from orloop_common.domain.rightshift import right_shift
 from orloop_common.domain.solution import Certificate, ResourcePrice
 from orloop_common.domain.vocabulary import Urgency
-from orloop_replan.adapters.bound import certificate_of, lower_bound
+from orloop_replan.adapters.bound import certificate_of, dual_value, lower_bound
+from orloop_replan.adapters.master import Prices
 from orloop_replan.domain import slots as planner
 from orloop_replan.domain.certificate import SCALE, CertificateError, verify
 from orloop_replan.domain.certificate_limits import left_over
 from orloop_replan.domain.certificate_places import options
 from orloop_replan.domain.kernels import right_shift_chosen
+from orloop_replan.domain.pricing import arc_costs, arcs_of, price_rooms
 from orloop_replan.generate import generate
 
 Plan = dict[str, Place]
@@ -102,6 +105,34 @@ def test_the_planners_prices_certify_what_the_planner_says(kind: str, event: str
     certified = verify(problem, certificate_of(slots, bound), away)
     assert certified == bound.certified
     assert floor(problem) <= certified <= price(problem, plan).total
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_any_prices_are_worth_the_same_to_judge_and_planner(event: str) -> None:
+    draw = Random(event)
+    problem = generate(5, event, 3, kind="full")
+    problem = replace(problem, weights=replace(problem.weights, fairness=8, fairness_late=5, fairness_prime=20))
+    slots = planner.build(problem)
+    arcs = arcs_of(slots)
+    for _ in range(5):
+        certificate = random_prices(problem, draw)
+        prices = as_arrays(slots, certificate)
+        arc = arc_costs(arcs, slots.cost * SCALE, prices.case, prices.resource, prices.fair)
+        days = price_rooms(arcs, arc, arcs.over * SCALE).best
+        theirs = int(dual_value(arcs, slots.postpone, prices, days, SCALE))
+        everybody = [case.id for case in problem.cases]
+        assert verify(problem, certificate, everybody) == -(-theirs // SCALE)
+
+
+def as_arrays(slots: planner.Slots, certificate: Certificate) -> Prices:
+    """The certificate's prices as the planner keeps them, in whole 1/1024."""
+    resource = np.zeros(slots.capacity.shape, np.int64)
+    for paid in certificate.resources:
+        tick = (paid.at - slots.origin) // slots.tick
+        resource[slots.resources.index(paid.resource), tick] += round(paid.price * SCALE)
+    case = [round(certificate.cases[case.id] * SCALE) for case in slots.problem.cases]
+    fair = [round(certificate.fairness[name] * SCALE) for name in slots.fair_names]
+    return Prices(np.array(case), np.zeros(0, np.int64), np.array(fair, np.int64), resource)
 
 
 @pytest.mark.parametrize("kind", ["core", "full"])

@@ -92,6 +92,10 @@ def _answer(number: int, job: Job, open_engines: Open, limits: Limits, inbox: _I
     if stop():
         return Frame(STOPPED, number)
     try:
+        if job.wish is not None:
+            from .adapters.resolving import say
+
+            return Frame(ANSWER, number, to_json(say(job, stop)))
         return Frame(ANSWER, number, to_json(solve(job, open_engines(job.limits or limits, stop), limits, _report)))
     except Stopped:
         return Frame(STOPPED, number)

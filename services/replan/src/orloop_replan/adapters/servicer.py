@@ -1,22 +1,28 @@
 """gRPC: solve a problem without publishing, explain a proposal."""
 
+import shlex
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 import grpc
 
 from orloop.replan.v1 import replan_pb2, replan_pb2_grpc
-from orloop_common.domain.cost import price
 from orloop_common.domain.derived import Alternative, Proposal
 from orloop_common.domain.digest import digest
+from orloop_common.domain.plan import Assignment
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.messages import UnreadableMessage, from_json, to_json
 from orloop_common.runtime.grpcserve import Mounted, abort
 from orloop_replan.domain.answers import unpack
-from orloop_replan.domain.reasons import undone
+from orloop_replan.domain.explain import trade
+from orloop_replan.domain.reasons import reason_of
+from orloop_replan.domain.wishes import Wish, WishAnswer, WishError, parse_wish
 from orloop_replan.ports import Job, Solved, Workers
 
 POLL = 0.02
+WITHIN, MARGIN = 1.6, 0.3
+"""Seconds: how long a wish is looked into at most, and what is left of a deadline for the way back."""
 
 
 class ReplanServicer(replan_pb2_grpc.ReplanServiceServicer):
@@ -39,6 +45,31 @@ class ReplanServicer(replan_pb2_grpc.ReplanServiceServicer):
 
     def Explain(self, request: replan_pb2.ExplainRequest, context: grpc.ServicerContext) -> replan_pb2.ExplainResponse:
         """What each change of an alternative is for, and what leaving it out would break or cost."""
+        problem, alternative = self._asked_about(request, context)
+        plan = {a.case: a.place for a in alternative.plan}
+        return replan_pb2.ExplainResponse(reasons=explain(problem, alternative), trade=trade(problem, plan).sentence)
+
+    def WhyNot(self, request: replan_pb2.WhyNotRequest, context: grpc.ServicerContext) -> replan_pb2.WhyNotResponse:
+        """What a wish would break or cost; what is known when the deadline is near, if it comes first."""
+        problem, alternative = self._asked_about(request, context)
+        try:
+            wish = wish_of(request, problem)
+        except WishError as error:
+            wanted, _, hint = str(error).partition("\n")
+            abort(context, grpc.StatusCode.INVALID_ARGUMENT, wanted, hint)
+        within = max(0.1, min(WITHIN, (context.time_remaining() or WITHIN) - MARGIN))
+        name = digest((problem.suite, alternative.id, wish))
+        job = Job(id=name, problem=problem, start=alternative.plan, wish=wish, within=within)
+        with self._one:
+            solved = self._solve(job, context)
+        if solved.said is None:
+            abort(context, grpc.StatusCode.UNAVAILABLE, "Expected an answer, got none in time.", "Maybe ask again.")
+        return said(solved.said)
+
+    def _asked_about(
+        self, request: replan_pb2.ExplainRequest | replan_pb2.WhyNotRequest, context: grpc.ServicerContext
+    ) -> tuple[PlanProblem, Alternative]:
+        """The problem and the alternative that a question names."""
         proposal = self._find(request.proposal)
         if proposal is None or not proposal.problem:
             abort(
@@ -53,9 +84,9 @@ class ReplanServicer(replan_pb2_grpc.ReplanServiceServicer):
                 context,
                 grpc.StatusCode.NOT_FOUND,
                 f"Expected an alternative of {proposal.id}, got {request.alternative!r}.",
-                "Maybe leave it out: the recommended one is then explained.",
+                "Maybe leave it out: it is then about the recommended one.",
             )
-        return replan_pb2.ExplainResponse(reasons=explain(unpack(proposal.problem), wanted[0]))
+        return unpack(proposal.problem), wanted[0]
 
     def close(self) -> None:
         if self._workers is not None:
@@ -81,15 +112,51 @@ def explain(problem: PlanProblem, alternative: Alternative) -> list[replan_pb2.C
     cases = {case.id: case for case in problem.cases}
     told = []
     for change in alternative.changes:
-        case = cases[change.case]
-        breaks = sorted({b.rule for b in undone(problem, plan, case)})
-        reason = replan_pb2.ChangeReason(
-            case_uid=change.case, sentence=change.reason, rules=change.rules, undone_breaks=breaks
+        found = reason_of(problem, plan, cases[change.case])
+        told.append(
+            replan_pb2.ChangeReason(
+                case_uid=change.case,
+                sentence=found.sentence,
+                rules=change.rules,
+                undone_costs=found.delta,
+                undone_breaks=sorted(found.rules),
+                kind=found.kind,
+                minutes=None if found.size is None else found.size // timedelta(minutes=1),
+                together=found.together,
+                together_costs=found.set_delta,
+            )
         )
-        if not breaks:
-            reason.undone_costs = price(problem, {**plan, case.id: case.current}).total - alternative.cost
-        told.append(reason)
     return told
+
+
+def wish_of(request: replan_pb2.WhyNotRequest, problem: PlanProblem) -> Wish:
+    """The request's wish.
+
+    Raises
+    ------
+    WishError
+        If it names none, or what the problem does not have.
+    """
+    asked = request.WhichOneof("wish")
+    if asked is None or (asked == "leave" and not request.leave):
+        raise WishError("Expected a room, a start, another case, or to leave it; got none.\nMaybe set one of them.")
+    value = "leave" if asked == "leave" else f"{asked}={shlex.quote(getattr(request, asked))}"
+    return parse_wish(f"case={shlex.quote(request.case_uid)} {value}", problem)
+
+
+def said(answer: WishAnswer) -> replan_pb2.WhyNotResponse:
+    """An answer as a message."""
+    plan = tuple(Assignment(case=case, place=place) for case, place in sorted((answer.plan or {}).items()))
+    return replan_pb2.WhyNotResponse(
+        question=answer.question,
+        answer=answer.sentence,
+        rules=answer.rules,
+        at_least=answer.at_least,
+        at_most=answer.at_most,
+        postponed=answer.postponed,
+        plan=to_json(plan) if plan else b"",
+        better=answer.better,
+    )
 
 
 def mounted(servicer: ReplanServicer) -> Mounted:

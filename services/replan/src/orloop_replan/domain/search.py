@@ -8,6 +8,8 @@ from orloop_common.domain.derived import Alternative, SolverRecord
 from orloop_common.domain.plan import Assignment, Place
 from orloop_common.domain.problem import PlanProblem
 
+from .wishes import Wish, WishAnswer
+
 Plan = Mapping[str, Place]
 Stop = Callable[[], bool]
 """Asked now and then by an engine at work: whether its answer is still wanted."""
@@ -79,7 +81,8 @@ class Job:
     """A problem to solve; `id` names it among those that were handed over.
 
     `start` is a sound plan to begin from (a back-up), `limits` are others than the engine's own. `skip` engines
-    are passed over, because of `note`.
+    are passed over, because of `note`. With a `wish` the question is not for a plan but what the wish would do to
+    `start`; `within` is how many seconds of wall time there are for it.
     """
 
     id: str
@@ -89,15 +92,18 @@ class Job:
     limits: "Limits | None" = None
     skip: int = 0
     note: str = ""
+    wish: Wish | None = None
+    within: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
-    """What became of a job: alternatives, best first, and how they were found."""
+    """What became of a job: alternatives, best first, and how they were found; `said` of a wish."""
 
     id: str
     alternatives: tuple[Alternative, ...]
     solver: SolverRecord
+    said: WishAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)

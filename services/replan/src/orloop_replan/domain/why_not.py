@@ -28,12 +28,12 @@ BRANCHES = 3
 class Resolved:
     """The best plan that was found (place by case [n], None if there is none), and what every plan costs at least.
 
-    `impossible` says that there is no plan at all.
+    `ranked` is the least that the weight of those postponed (`slots.rank`) can be.
     """
 
     chosen: Ints | None
     bound: int | None = None
-    impossible: bool = False
+    ranked: int = 0
 
 
 class Resolver(Protocol):
@@ -202,7 +202,7 @@ class _Search:
         plan = fewer.plan(int(p) for p in found.chosen if p >= 0) if found.chosen is not None else None
         if plan is not None and any(plan[self.slots.problem.cases[i].id].start is None for i in self.must):
             plan = None
-        return _Part(plan, found.bound, found.impossible)
+        return _Part(plan, found.bound, plan is None and found.ranked > int(self.slots.rank.sum()))
 
     def _start(self, keep: Flags) -> Ints | None:
         """The plan that is asked about, as far as its places are left."""

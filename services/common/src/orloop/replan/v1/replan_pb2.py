@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dorloop/replan/v1/replan.proto\x12\x10orloop.replan.v1\"-\n\x0cSolveRequest\x12\x0f\n\x07problem\x18\x01 \x01(\x0c\x12\x0c\n\x04seed\x18\x02 \x01(\x04\"3\n\rSolveResponse\x12\x14\n\x0c\x61lternatives\x18\x01 \x01(\x0c\x12\x0c\n\x04path\x18\x02 \x01(\t\"7\n\x0e\x45xplainRequest\x12\x10\n\x08proposal\x18\x01 \x01(\t\x12\x13\n\x0b\x61lternative\x18\x02 \x01(\t\"\x84\x01\n\x0c\x43hangeReason\x12\x10\n\x08\x63\x61se_uid\x18\x01 \x01(\t\x12\x10\n\x08sentence\x18\x02 \x01(\t\x12\r\n\x05rules\x18\x03 \x03(\t\x12\x19\n\x0cundone_costs\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rundone_breaks\x18\x05 \x03(\tB\x0f\n\r_undone_costs\"B\n\x0f\x45xplainResponse\x12/\n\x07reasons\x18\x01 \x03(\x0b\x32\x1e.orloop.replan.v1.ChangeReason2\xa9\x01\n\rReplanService\x12H\n\x05Solve\x12\x1e.orloop.replan.v1.SolveRequest\x1a\x1f.orloop.replan.v1.SolveResponse\x12N\n\x07\x45xplain\x12 .orloop.replan.v1.ExplainRequest\x1a!.orloop.replan.v1.ExplainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dorloop/replan/v1/replan.proto\x12\x10orloop.replan.v1\"-\n\x0cSolveRequest\x12\x0f\n\x07problem\x18\x01 \x01(\x0c\x12\x0c\n\x04seed\x18\x02 \x01(\x04\"3\n\rSolveResponse\x12\x14\n\x0c\x61lternatives\x18\x01 \x01(\x0c\x12\x0c\n\x04path\x18\x02 \x01(\t\"7\n\x0e\x45xplainRequest\x12\x10\n\x08proposal\x18\x01 \x01(\t\x12\x13\n\x0b\x61lternative\x18\x02 \x01(\t\"\xf6\x01\n\x0c\x43hangeReason\x12\x10\n\x08\x63\x61se_uid\x18\x01 \x01(\t\x12\x10\n\x08sentence\x18\x02 \x01(\t\x12\r\n\x05rules\x18\x03 \x03(\t\x12\x19\n\x0cundone_costs\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rundone_breaks\x18\x05 \x03(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12\x14\n\x07minutes\x18\x07 \x01(\x03H\x01\x88\x01\x01\x12\x10\n\x08together\x18\x08 \x03(\t\x12\x1b\n\x0etogether_costs\x18\t \x01(\x03H\x02\x88\x01\x01\x42\x0f\n\r_undone_costsB\n\n\x08_minutesB\x11\n\x0f_together_costs\"Q\n\x0f\x45xplainResponse\x12/\n\x07reasons\x18\x01 \x03(\x0b\x32\x1e.orloop.replan.v1.ChangeReason\x12\r\n\x05trade\x18\x02 \x01(\t\"\x94\x01\n\rWhyNotRequest\x12\x10\n\x08proposal\x18\x01 \x01(\t\x12\x13\n\x0b\x61lternative\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61se_uid\x18\x03 \x01(\t\x12\x0e\n\x04room\x18\x04 \x01(\tH\x00\x12\x0f\n\x05leave\x18\x05 \x01(\x08H\x00\x12\x10\n\x06\x62\x65\x66ore\x18\x06 \x01(\tH\x00\x12\x0f\n\x05start\x18\x07 \x01(\tH\x00\x42\x06\n\x04wish\"\xb8\x01\n\x0eWhyNotResponse\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x12\r\n\x05rules\x18\x03 \x03(\t\x12\x15\n\x08\x61t_least\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x07\x61t_most\x18\x05 \x01(\x03H\x01\x88\x01\x01\x12\x11\n\tpostponed\x18\x06 \x01(\x03\x12\x0c\n\x04plan\x18\x07 \x01(\x0c\x12\x0e\n\x06\x62\x65tter\x18\x08 \x01(\x08\x42\x0b\n\t_at_leastB\n\n\x08_at_most2\xf6\x01\n\rReplanService\x12H\n\x05Solve\x12\x1e.orloop.replan.v1.SolveRequest\x1a\x1f.orloop.replan.v1.SolveResponse\x12N\n\x07\x45xplain\x12 .orloop.replan.v1.ExplainRequest\x1a!.orloop.replan.v1.ExplainResponse\x12K\n\x06WhyNot\x12\x1f.orloop.replan.v1.WhyNotRequest\x1a .orloop.replan.v1.WhyNotResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLAINREQUEST']._serialized_start=151
   _globals['_EXPLAINREQUEST']._serialized_end=206
   _globals['_CHANGEREASON']._serialized_start=209
-  _globals['_CHANGEREASON']._serialized_end=341
-  _globals['_EXPLAINRESPONSE']._serialized_start=343
-  _globals['_EXPLAINRESPONSE']._serialized_end=409
-  _globals['_REPLANSERVICE']._serialized_start=412
-  _globals['_REPLANSERVICE']._serialized_end=581
+  _globals['_CHANGEREASON']._serialized_end=455
+  _globals['_EXPLAINRESPONSE']._serialized_start=457
+  _globals['_EXPLAINRESPONSE']._serialized_end=538
+  _globals['_WHYNOTREQUEST']._serialized_start=541
+  _globals['_WHYNOTREQUEST']._serialized_end=689
+  _globals['_WHYNOTRESPONSE']._serialized_start=692
+  _globals['_WHYNOTRESPONSE']._serialized_end=876
+  _globals['_REPLANSERVICE']._serialized_start=879
+  _globals['_REPLANSERVICE']._serialized_end=1125
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,11 @@ class ReplanServiceStub:
                 request_serializer=orloop_dot_replan_dot_v1_dot_replan__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=orloop_dot_replan_dot_v1_dot_replan__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.WhyNot = channel.unary_unary(
+                '/orloop.replan.v1.ReplanService/WhyNot',
+                request_serializer=orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotRequest.SerializeToString,
+                response_deserializer=orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotResponse.FromString,
+                _registered_method=True)
 
 
 class ReplanServiceServicer:
@@ -65,6 +70,13 @@ class ReplanServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WhyNot(self, request, context):
+        """Force a wish on a proposal's alternative, solve again, and say which rule breaks or what it costs. Nothing is published.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReplanServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_ReplanServiceServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=orloop_dot_replan_dot_v1_dot_replan__pb2.ExplainRequest.FromString,
                     response_serializer=orloop_dot_replan_dot_v1_dot_replan__pb2.ExplainResponse.SerializeToString,
+            ),
+            'WhyNot': grpc.unary_unary_rpc_method_handler(
+                    servicer.WhyNot,
+                    request_deserializer=orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotRequest.FromString,
+                    response_serializer=orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class ReplanService:
             '/orloop.replan.v1.ReplanService/Explain',
             orloop_dot_replan_dot_v1_dot_replan__pb2.ExplainRequest.SerializeToString,
             orloop_dot_replan_dot_v1_dot_replan__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WhyNot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orloop.replan.v1.ReplanService/WhyNot',
+            orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotRequest.SerializeToString,
+            orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -95,10 +95,13 @@ class HighsSearch:
     def places(self, case: str) -> Sequence[Place]:
         return [c.place for c in self.candidates if self.problem.cases[c.case].id == case]
 
+    def proof(self) -> None:
+        return None
+
     def spent(self) -> int:
         return self._spent
 
-    def best(self, goal: Goal, cuts: Sequence[Cut], start: Plan) -> Plan | None:
+    def best(self, goal: Goal, cuts: Sequence[Cut], start: Plan, others: Sequence[Plan] = ()) -> Plan | None:
         for cut in cuts:
             self._add(cut)
         costs = self._costs(goal)

@@ -1,7 +1,7 @@
 """What a search for plans is asked and answers: goals, cuts, limits, and the engine that searches."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 from orloop_common.domain.derived import Alternative, SolverRecord
@@ -28,6 +28,8 @@ def never() -> bool:
 class Goal:
     """What a search minimises: weights on terms of a plan, and a room that nobody else may go to.
 
+    `apart` is in how many of the changed cases of other plans the wanted plan is to differ from them.
+
     Postponements weigh so much that they are a tier of their own: hard rules, then postponements,
     then the rest (DESIGN.md).
     """
@@ -38,6 +40,7 @@ class Goal:
     overtime: int = 0
     postponed: int = 200_000
     keep_free: str | None = None
+    apart: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +51,37 @@ class Cut:
     at_most: int
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is known of the lowest cost: no plan costs less than `bound`; `gap` as in `PlanSolution`.
+
+    `certificate` is the digest of what proves it.
+    """
+
+    cost: int
+    bound: int
+    gap: float
+    certificate: str = ""
+
+
 class Search(Protocol):
     """One problem with its candidate places, ready to be asked for several plans."""
 
-    def best(self, goal: Goal, cuts: Sequence[Cut], start: Plan) -> Plan | None:
-        """The best plan under work limits, begun from `start`; None if there is none under the cuts."""
+    def best(self, goal: Goal, cuts: Sequence[Cut], start: Plan, others: Sequence[Plan] = ()) -> Plan | None:
+        """The best plan under work limits, begun from `start`; None if there is none under the cuts.
+
+        `others` are the plans that are known already: what it is to be unlike (the cuts say how much), or may
+        begin from.
+        """
 
     def spent(self) -> int:
         """Work done so far, in points at which the solver looked up: the same on every machine."""
 
     def places(self, case: str) -> Sequence[Place]:
         """The places that the search considers for a case."""
+
+    def proof(self) -> Proof | None:
+        """What is known of the lowest cost, after the first plan; None if nothing is."""
 
 
 class Engine(Protocol):
@@ -118,19 +141,15 @@ class Limits:
     checks: int = 20
     work: int = 50
     alternatives: int = 3
+    scout: int = 2000
+    decodes: int = 4000
+    grown: int = 16
+    other: int = 6
+    scenarios: int = 500
 
     def hurried(self) -> "Limits":
         """For a large suite in a storm of triggers: one good plan soon."""
         return replace(self, alternatives=1, nodes=self.nodes // 2)
 
     def settings(self) -> dict[str, str]:
-        return {
-            "nodes": str(self.nodes),
-            "candidates": str(self.candidates),
-            "per_room": str(self.per_room),
-            "kept": str(self.kept),
-            "orders": str(self.orders),
-            "checks": str(self.checks),
-            "work": str(self.work),
-            "alternatives": str(self.alternatives),
-        }
+        return {field.name: str(getattr(self, field.name)) for field in fields(self)}

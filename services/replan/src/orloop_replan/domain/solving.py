@@ -1,11 +1,12 @@
 """A job from its problem to its answer: what the child process, `Solve` and `orloop replay` all run."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from orloop_common.domain.derived import SolverRecord
 
 from .alternatives import alternatives, fallback
-from .search import Engine, Job, Limits, Solved, Stopped
+from .search import Engine, Job, Limits, Proof, Solved, Stopped
 
 Told = Callable[[Exception], None]
 
@@ -36,8 +37,18 @@ def solve(job: Job, engines: Engine | Sequence[Engine], limits: Limits, told: To
             continue
         notes += [note] if note else []
         if found:
-            return Solved(id=job.id, alternatives=found, solver=record(engine.path, engine.name, job, limits, notes))
+            solver = record(engine.path, engine.name, job, limits, notes)
+            return _proven(Solved(id=job.id, alternatives=found, solver=solver), search.proof())
     return in_turn(job, limits, *notes)
+
+
+def _proven(solved: Solved, proof: Proof | None) -> Solved:
+    """With what is known of the lowest cost."""
+    if proof is None:
+        return solved
+    known = solved.alternatives[0].cost == proof.bound
+    solver = replace(solved.solver, bound=proof.bound, proven=known, certificate=proof.certificate)
+    return replace(solved, solver=solver)
 
 
 def in_turn(job: Job, limits: Limits, *notes: str) -> Solved:

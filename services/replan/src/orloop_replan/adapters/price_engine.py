@@ -1,0 +1,187 @@
+"""Price and fix behind the planner's port: the best plan with its bound first, then others near it by other goals.
+
+Every question after the first is answered by an annealing for its goal and one restricted model over the
+cheapest places, begun from the better of what is known.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import highspy
+import numpy as np
+
+from orloop_common.domain.cost import floor
+from orloop_common.domain.digest import digest
+from orloop_common.domain.plan import Place
+from orloop_common.domain.problem import PlanProblem
+from orloop_replan.domain.class_order import in_class_order
+from orloop_replan.domain.kernels import SearchWeights, anneal, price_chosen
+from orloop_replan.domain.repairing import Barred, circle_of, keeps, repaired
+from orloop_replan.domain.search import Cut, Goal, Limits, Plan, Proof, Search, Stop, Stopped, never
+from orloop_replan.domain.slots import Ints, Slots, build
+
+from .price_and_fix import FixLimits, Found, solve
+from .restricted import Cut as Row
+from .restricted import MipLimits, restricted
+
+SWAPS = 2
+"""So many times the model is asked for a plan that swaps nobody."""
+POOL = 16
+"""So many good plans of an annealing are looked through for one that keeps the cuts."""
+CUTS = 3
+"""So many swaps are cut off before the best plan is one that was found to swap nobody."""
+
+
+class PriceAndFix:
+    """The planner's first engine."""
+
+    path = "price_and_fix"
+
+    def __init__(self, limits: Limits | None = None, stop: Stop = never) -> None:
+        self.limits, self._stop = limits or Limits(), stop
+
+    @property
+    def name(self) -> str:
+        return f"orloop highs {highspy.Highs().version()}"  # type: ignore[no-untyped-call]
+
+    def search(self, problem: PlanProblem, seed: int, start: Plan | None = None) -> Search:
+        return PriceSearch(problem, seed, self.limits, start, self._stop)
+
+
+class PriceSearch:
+    """One problem on arrays."""
+
+    def __init__(
+        self, problem: PlanProblem, seed: int, limits: Limits, given: Plan | None = None, stop: Stop = never
+    ) -> None:
+        self.problem, self.seed, self.limits, self._stop = problem, seed, limits, stop
+        self.slots = build(problem)
+        self._given = self.slots.chosen(given) if given is not None else None
+        self._asked = 0
+        self._known: dict[str, dict[Place, int]] = {}
+
+    @cached_property
+    def found(self) -> Found:
+        """The best plan by the published cost, and its bound."""
+        limits = self.limits
+        growth = (*(k for k in (8, 16, 30) if k < limits.grown), limits.grown)
+        work = FixLimits(scout=limits.scout, decodes=limits.decodes, growth=growth)
+        return solve(self.slots, self.seed, work, self._stop, self._given)
+
+    def proof(self) -> Proof:
+        """What the first plan is worth: no plan that postpones as little costs less than `bound`."""
+        found = self.found
+        least = floor(self.problem)
+        gap = 0.0 if found.proven else (found.cost - found.bound) / max(1, found.cost - least)
+        return Proof(cost=found.cost, bound=found.bound, gap=gap, certificate=digest(found.certificate))
+
+    def places(self, case: str) -> Sequence[Place]:
+        return tuple(self._places(case))
+
+    def spent(self) -> int:
+        return self._asked
+
+    def best(self, goal: Goal, cuts: Sequence[Cut], start: Plan, others: Sequence[Plan] = ()) -> Plan | None:
+        self._asked += 1
+        if goal.kind == "lowest_cost" and not cuts:
+            return self._plan(self.found.chosen)
+        slots, rows = self._priced(goal), [self._row(cut) for cut in cuts]
+        known = [chosen for plan in (start, *others) if (chosen := self.slots.chosen(plan)) is not None]
+        begin, sound = self._begun(goal, slots, rows, known)
+        costs = self.found.lower.path_costs * goal.cost + (slots.cost - self.slots.cost * goal.cost)
+        allowed = self._allowed(goal)
+        order = np.argsort(costs, kind="stable")
+        order = order[allowed[order]]
+        bars = [Row(row.places, row.at_most, row.postponed) for row in rows]
+        mip = MipLimits(nodes=self.limits.nodes)
+        for each in (self.limits.other, self.limits.grown, 3 * self.limits.grown):
+            chosen, in_turn = self._fixed(slots, order[: each * slots.n], begin, mip, bars)
+            good = [begin] if sound else []
+            good += [chosen] if chosen is not None and (in_turn or not sound) else []
+            if good:
+                return self._plan(in_class_order(self.slots, min(good, key=lambda p: price_chosen(slots, p))))
+        return None
+
+    def _fixed(
+        self, slots: Slots, places: Ints, begin: Ints, limits: MipLimits, bars: list[Row]
+    ) -> tuple[Ints | None, bool]:
+        """The best plan over some places, and whether it swaps nobody; a swap that it first proposes is cut off."""
+        for _ in range(SWAPS):
+            chosen = restricted(slots, places, begin, limits, bars, stop=self._stop).chosen
+            if self._stop():
+                raise Stopped
+            circle = None if chosen is None else circle_of(self.slots, chosen)
+            if circle is None:
+                return chosen, True
+            bars.append(Row(circle.places, circle.at_most, circle.postponed))
+        return chosen, False
+
+    def _begun(self, goal: Goal, slots: Slots, rows: Sequence[Barred], known: Sequence[Ints]) -> tuple[Ints, bool]:
+        """The best plan by an annealing or known before, and whether it keeps the cuts and swaps nobody."""
+        weights, decodes, allowed = self._weights(goal), self.limits.decodes, self._allowed(goal)
+        # who is as published in another plan counts as different there: only changed cases are left to differ in
+        others = [np.where(plan == self.slots.published, -1, plan) for plan in known] if goal.apart else []
+        apart = max((int((plan == self.slots.published).sum()) for plan in known), default=0) + goal.apart
+        annealed = anneal(
+            self.slots,
+            self.found.chosen,
+            self.seed + 2,
+            decodes,
+            weights=weights,
+            others=others,
+            apart=apart if others else 0,
+            pool=POOL,
+        )
+        plans = [annealed.chosen, *annealed.pool, *known]
+        if rows:
+            mended = repaired(self.slots, annealed.chosen, rows, self.seed + 3, decodes, weights, slots)
+            plans += [mended] if mended is not None else []
+        sound = [p for p in plans if all(keeps(row, p) for row in rows) and allowed[p[p >= 0]].all()]
+        sound.sort(key=lambda p: price_chosen(slots, p))
+        first = next((p for p in sound if circle_of(self.slots, p) is None), None)
+        return (sound or plans)[0] if first is None else first, first is not None
+
+    def _weights(self, goal: Goal) -> SearchWeights:
+        return SearchWeights(goal.cost, goal.changed, goal.overtime, self._room(goal))
+
+    def _priced(self, goal: Goal) -> Slots:
+        slots = self.slots
+        left = np.array([case.current.room is not None for case in self.problem.cases], np.int64)
+        moved = np.where(slots.mode < slots.n, left[slots.case], 0)
+        return replace(
+            slots,
+            cost=slots.cost * goal.cost + goal.changed * moved,
+            postpone=slots.postpone * goal.cost + goal.changed * left + goal.postponed * (1 + slots.rank),
+            overtime=slots.overtime * goal.cost + goal.overtime,
+            fair_weight=slots.fair_weight * goal.cost,
+        )
+
+    def _allowed(self, goal: Goal) -> Any:
+        """Places [m] that the goal leaves: nobody new in the room that is to stay free."""
+        room = self._room(goal)
+        own = np.array([self._index(case.current.room) for case in self.problem.cases], np.int64)
+        return (self.slots.room != room) | (own[self.slots.case] == room)
+
+    def _room(self, goal: Goal) -> int:
+        return self._index(goal.keep_free) if goal.keep_free else -1
+
+    def _index(self, room: str | None) -> int:
+        return self.slots.rooms.index(room) if room in self.slots.rooms else -2
+
+    def _places(self, case: str) -> dict[Place, int]:
+        if case not in self._known:
+            number = next(i for i, c in enumerate(self.problem.cases) if c.id == case)
+            indices = np.nonzero(self.slots.case == number)[0]
+            self._known[case] = {self.slots.place(int(p)): int(p) for p in indices}
+        return self._known[case]
+
+    def _row(self, cut: Cut) -> Barred:
+        index = {case.id: i for i, case in enumerate(self.problem.cases)}
+        places = [p for case, place in cut.places if (p := self._places(case).get(place)) is not None]
+        postponed = [index[case] for case, place in cut.places if place.room is None]
+        return Barred(np.array(places, np.int64), cut.at_most, np.array(postponed, np.int64))
+
+    def _plan(self, chosen: Ints) -> Plan:
+        return self.slots.plan(chosen[chosen >= 0])

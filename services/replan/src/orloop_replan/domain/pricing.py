@@ -57,6 +57,7 @@ def arcs_of(slots: Slots) -> Arcs:
     keys, pair = np.unique(slots.mode * (last + 1) + slots.start, return_inverse=True)
     by_case = [np.nonzero(slots.fair_member[:, i])[0] for i in range(slots.n)]
     ticks = np.maximum(np.arange(last + 1)[None, :], slots.base_end[:, None]) - slots.block_end[:, None]
+    ticks[:, 0] = slots.base_end - slots.block_end  # nobody in the room, whose block may have ended long ago
     late = slots.overtime * np.maximum(0, -(-ticks // slots.step))
     kind, kinds, gap = _kinds(slots)
     pair_mode, pair_start = keys // (last + 1), keys % (last + 1)

@@ -30,8 +30,9 @@ class Slots:
 
     A case has two modes: `i`, moved, and `n + i`, exactly as published, where it may count as shorter.
 
-    `setup`, `stay`, `cleanup` [2n] are ticks by mode. `free_from` is a room's first free tick, `base_end` [R] the
-    last tick that committed cases use it, `block_end` [R]. `capacity` [K, T] is what committed cases leave.
+    `setup`, `stay`, `cleanup` [2n] are ticks by mode. `block_end` [R] may lie before the first tick;
+    `base_end` [R] is the last tick that committed cases use a room, or its block end where that is later.
+    `capacity` [K, T] is what committed cases leave.
     `use_*` list by mode (`use_ptr` [2n + 1]) which resource is held from and until which tick after the start
     of the stay, and how many of it. `extra` [C, C] are the ticks between two turnover classes,
     `turnover_class` [n].
@@ -297,15 +298,15 @@ class _Builder:
         return np.array([kinds.index(kind) for kind in everybody], np.int64), extra
 
     def _blocked(self) -> tuple[list[list[tuple[int, int, int]]], Ints]:
-        """By room: committed occupancies as (from, until, index of the committed case); the last tick of each."""
+        """By room: committed occupancies as (from, until, index of the committed case); the last tick, or block end."""
         blocked: list[list[tuple[int, int, int]]] = [[] for _ in self.problem.rooms]
-        last = np.zeros(self.R, np.int64)
+        last = np.array([self.up(room.block_end) for room in self.problem.rooms], np.int64)
         for index, held in enumerate(self.problem.committed):
             r = self.room_index.get(held.room)
             if r is not None:
                 start, end = self.span(held.occupied)
                 blocked[r].append((start, end, index))
-                last[r] = max(last[r], end)
+                last[r] = max(last[r], self.up(held.occupied.end))
         return blocked, last
 
     # --- places ------------------------------------------------------------------------------------

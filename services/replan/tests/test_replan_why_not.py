@@ -1,8 +1,9 @@
 """A wish is forced and solved again: which rule forbids it, or what it costs at least and at most."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -11,15 +12,19 @@ import pytest
 from test_replan_reasons import SOLVER_WORDS, at, case, go, held, problem, room
 
 from orloop.replan.v1 import replan_pb2 as pb
+from orloop.replan.v1 import replan_pb2_grpc
 from orloop_common.domain.checker import check
 from orloop_common.domain.cost import price
 from orloop_common.domain.derived import Alternative, Price, Proposal
 from orloop_common.domain.plan import Assignment, Interval, Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.messages import from_json
+from orloop_common.runtime.clock import SystemClock
+from orloop_common.runtime.grpcserve import connect, serve
 from orloop_replan.adapters.price_and_fix import solve
 from orloop_replan.adapters.resolving import PriceAndFixAgain, say
-from orloop_replan.adapters.servicer import ReplanServicer
+from orloop_replan.adapters.servicer import ReplanServicer, mounted
+from orloop_replan.adapters.workers import ChildWorkers
 from orloop_replan.domain.answers import pack
 from orloop_replan.domain.granting import granted, keeping, split, starting, wished
 from orloop_replan.domain.slots import Ints, Slots, build
@@ -342,4 +347,28 @@ def test_an_explanation_says_kind_size_and_trade() -> None:
     servicer = ReplanServicer(Desk, {"p": proposal(one, {"hip": go("8", "11:00"), "knee": go("4", "11:50")})}.get)
     answer = servicer.Explain(pb.ExplainRequest(proposal="p"), Call())  # type: ignore[arg-type]
     assert answer.trade.startswith("Against the plan as it is published: nothing is better. 1 more case changes rooms")
-    assert isinstance(at("10:00"), datetime)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+def test_a_warm_child_answers_within_two_seconds() -> None:
+    one = generate(20, "down", 1, kind="full")
+    known = proposal(one, solve(one, 1).plan)
+    workers = ChildWorkers(SystemClock(), standby=False)
+    servicer = ReplanServicer(lambda: workers, {"p": known}.get)
+    server = serve([mounted(servicer)], 0)
+    try:
+        assert workers._active is not None
+        assert workers._active.warm.wait(60)
+        servicer._workers = workers
+        with connect(f"127.0.0.1:{server.port}", deadline=2.5) as channel:
+            stub = replan_pb2_grpc.ReplanServiceStub(channel)
+            for wished in ({"room": "1"}, {"start": "13:00"}, {"before": one.cases[1].id}):
+                begun = time.monotonic()
+                answer = stub.WhyNot(pb.WhyNotRequest(proposal="p", case_uid=one.cases[5].id, **wished))
+                assert time.monotonic() - begun < 2.4
+                assert answer.answer
+                assert answer.rules or answer.HasField("at_most") or answer.HasField("at_least")
+    finally:
+        server.stop()
+        servicer.close()

@@ -52,7 +52,7 @@ def clause(problem: PlanProblem, plan: Plan, case: ProblemCase, broken: Broken) 
             return has_room(problem, plan, other)
     if broken.rule == "surgeon-one-place":
         return busy_surgeon(problem, plan, case, others)
-    return lower_first(broken.sentence.rstrip("."))
+    return lower_first(broken.sentence.partition("; the plan leaves")[0].rstrip("."))
 
 
 def down(problem: PlanProblem, case: ProblemCase, place: Place) -> str:

@@ -222,7 +222,7 @@ def _published(problem: PlanProblem, name: str) -> Place | None:
 def _gain(lost: Difference) -> str:
     """What the change is good for, from what staying would cost more."""
     if lost.term == "overtime" and lost.size is not None:
-        return "saves " + lost.clause.replace(" more overtime", " of overtime", 1)
+        return "saves " + lost.clause.partition(" (")[0].replace(" more overtime", " of overtime", 1)
     return f"otherwise {lost.clause}"
 
 

@@ -10,6 +10,8 @@ from orloop_common.domain.digest import digest
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.solution import PlanSolution
+from orloop_common.domain.soundness import named_errors
+from orloop_common.domain.soundness import named_errors
 from orloop_common.messages import UnreadableMessage, from_json, to_json
 
 T = TypeVar("T")
@@ -28,7 +30,7 @@ def read_problem(path: Path) -> PlanProblem:
         If there is none, or it is not one that can be planned; every fault is named.
     """
     problem = _read(path, PlanProblem, "a planning problem", "orloop plan generate --output problem.json")
-    if faults := _faults(problem):
+    if faults := named_errors(problem):
         raise PlanFileError(f"Expected a problem that can be planned in {path}, got:\n  " + "\n  ".join(faults))
     return problem
 
@@ -85,8 +87,3 @@ def _read(path: Path, kind: type[T], what: str, hint: str) -> T:
         raise PlanFileError(f"Expected {what} in {path}, got: {said}.\nMaybe: {hint}.") from None
     except (UnreadableMessage, UnicodeDecodeError) as error:
         raise PlanFileError(f"Expected {what} in {path}, got: {error}\nMaybe it is another document.") from None
-
-
-def _faults(problem: PlanProblem) -> list[str]:
-    """What makes a problem impossible to plan, one line each."""
-    return []

@@ -156,6 +156,7 @@ def who_pays(problem: PlanProblem, assignments: Assignments) -> Price:
     lost = {case for broken in check(problem, current) for case in broken.cases}
     holds = {case: place for case, place in current.items() if case not in lost}
     waiting = timedelta(0)
+    services: dict[str, timedelta] = {}
     rooms_changed = postponed = 0
     for case in problem.cases:
         place = assignments.get(case.id, Place(room=None, start=None))
@@ -163,8 +164,9 @@ def who_pays(problem: PlanProblem, assignments: Assignments) -> Price:
             postponed += 1
             continue
         promised = told(case)
-        if promised is not None:
-            waiting += max(timedelta(0), place.start - promised)
+        if promised is not None and place.start > promised:
+            waiting += place.start - promised
+            services[case.service] = services.get(case.service, timedelta(0)) + (place.start - promised)
         rooms_changed += case.current.room is not None and place.room != case.current.room
     idle = surgeons_idle(problem, assignments) - surgeons_idle(problem, holds)
     late = sum(overtime(problem, assignments).values(), timedelta(0))
@@ -178,6 +180,7 @@ def who_pays(problem: PlanProblem, assignments: Assignments) -> Price:
         rooms_changed=rooms_changed,
         recovery_peak=peak,
         recovery_beds=beds,
+        services=dict(sorted(services.items())),
     )
 
 

@@ -81,7 +81,11 @@ class CaseForecast(Derived):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What an alternative costs, by who pays; minutes are against the current plan where it still holds."""
+    """What an alternative costs, by who pays; minutes are against the current plan where it still holds.
+
+    `services` is how long the patients of each service line wait beyond the time they were told; who does not
+    wait is not in it.
+    """
 
     patients_waiting: timedelta
     surgeons_idle: timedelta
@@ -90,11 +94,44 @@ class Price:
     rooms_changed: int
     recovery_peak: int = 0
     recovery_beds: int = 0
+    services: dict[str, timedelta] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What may become of a plan: how often what happened in `scenarios` simulated days, the same for each alternative.
+
+    `cost` is the mean of the published cost of what happened, `cost_tail` that of the worst tenth of days, as is
+    `overtime_tail` (room time past block ends, all rooms together). Chances are of any overtime at all, of a
+    patient who has to wait in the room for a recovery bed, and of a case that the day has no time for any more.
+    `promises` is the chance by case that it starts within 15 minutes of its planned start. `dearer` is what the
+    plan costs on average more than the recommended one in the same days, between `dearer_low` and `dearer_high`
+    with 95 % confidence.
+    """
+
+    scenarios: int
+    seed: int
+    cost: float
+    cost_tail: float
+    overtime_p50: timedelta
+    overtime_p90: timedelta
+    overtime_tail: timedelta
+    overtime_chance: float
+    bed_shortage_chance: float
+    cancellation_chance: float
+    promises: dict[str, float]
+    dearer: float = 0.0
+    dearer_low: float = 0.0
+    dearer_high: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """One way out. `kind` is lowest_cost, fewest_changes or least_overtime; `plan` places every movable case."""
+    """One way out; `plan` places every movable case, `id` follows from its changes alone.
+
+    `kind` is lowest_cost, fewest_changes, least_overtime, within_target, keep_room_free, different or right_shift.
+    No plan that postpones as little costs less than `bound`; `gap` is the distance to it, as in `PlanSolution`.
+    """
 
     id: str
     kind: str
@@ -106,6 +143,8 @@ class Alternative:
     price: Price
     gap: float | None = None
     break_in_gap: timedelta | None = None
+    bound: int | None = None
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

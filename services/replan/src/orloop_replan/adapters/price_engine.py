@@ -95,8 +95,9 @@ class PriceSearch:
         order = np.argsort(costs, kind="stable")
         order = order[allowed[order]]
         bars = [Row(row.places, row.at_most, row.postponed) for row in rows]
-        mip = MipLimits(nodes=self.limits.nodes)
-        for each in (self.limits.other, self.limits.grown, 3 * self.limits.grown):
+        mip = MipLimits(nodes=self.limits.nodes, work=self.limits.other_work)
+        sizes = (self.limits.other, self.limits.grown, 3 * self.limits.grown)
+        for each in sizes[goal.kind == "lowest_cost" :]:
             chosen, in_turn = self._fixed(slots, order[: each * slots.n], begin, mip, bars)
             good = [begin] if sound else []
             good += [chosen] if chosen is not None and (in_turn or not sound) else []

@@ -1,21 +1,19 @@
 """Up to three ways out, truly different: searched, checked, put in order, priced and put into words."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from orloop_common.domain.checker import PLAN_RULES, check
-from orloop_common.domain.cost import break_in_gap, overtime, price, who_pays
-from orloop_common.domain.derived import Alternative, Price
-from orloop_common.domain.digest import derived_id, digest
-from orloop_common.domain.plan import Assignment, Change, Place
+from orloop_common.domain.checker import check
+from orloop_common.domain.cost import overtime, price, tiers
+from orloop_common.domain.derived import Alternative
+from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem, ProblemCase
 from orloop_common.domain.rightshift import right_shift
 
 from .ordering import Circle, changed, in_order, needs_gone
-from .reasons import reason
 from .search import Cut, Goal, Limits, Plan, Search
-from .words import summary, title
+from .telling import proven, tell, with_outlooks
 
 CIRCLES = 4
 """So many swaps are cut off before a search gives up on a goal."""
@@ -23,11 +21,12 @@ DEAREST, DEARER = 3, 100
 """An alternative that costs more than three times the best, and a hundred, is no help to anybody."""
 APART = timedelta(minutes=15)
 """Starts in the same room that are closer than this are no other plan."""
-GOALS = (
-    Goal("lowest_cost"),
-    Goal("fewest_changes", cost=1, changed=60),
-    Goal("least_overtime", cost=1, changed=1, overtime=400),
-)
+OTHER = 3
+"""Another way costs at most so many percent more than the best, unless it sends nobody to where that does."""
+LOWEST_COST = Goal("lowest_cost")
+FEWEST_CHANGES = Goal("fewest_changes", cost=1, changed=60)
+LEAST_OVERTIME = Goal("least_overtime", cost=1, changed=1, overtime=400)
+WITHIN_TARGET = Goal("within_target")
 
 
 _POSTPONED = Place(room=None, start=None)
@@ -48,18 +47,30 @@ def alternatives(problem: PlanProblem, search: Search, limits: Limits) -> tuple[
     """
     start = right_shift(problem)
     found = Found()
-    first = _search(problem, search, GOALS[0], [], start, found)
+    first = _search(problem, search, LOWEST_COST, [], start, found)
     if first is None:
         return (), " ".join(found.notes) or "No plan keeps every hard rule."
-    found.plans.append((GOALS[0], first))
+    found.plans.append((LOWEST_COST, first))
     if changed(problem, first):
-        for goal in (*GOALS[1:], *_keep_free(problem, first)):
+        for goal, cuts in _kinds(problem, search, first):
+            if len(found.plans) < limits.alternatives and search.spent() < limits.work:
+                _try(problem, search, goal, cuts, first, found)
+        if len(found.plans) < limits.alternatives and search.spent() < limits.work:
+            _another_way(problem, search, first, found)
+        for goal in _keep_free(problem, first):
             if len(found.plans) < limits.alternatives and search.spent() < limits.work:
                 _try(problem, search, goal, [], first, found)
-        if len(found.plans) < limits.alternatives and search.spent() < limits.work:
-            cuts = [_unlike(problem, search, plan) for _, plan in found.plans]
-            _try(problem, search, Goal("different"), cuts, first, found)
-    return _told(problem, found.plans), " ".join(found.notes)
+    told = proven(problem, tell(problem, _cheapest_first(problem, found.plans)), search.proof())
+    return with_outlooks(problem, told, limits.scenarios), " ".join(found.notes)
+
+
+def _cheapest_first(problem: PlanProblem, plans: Sequence[tuple[Goal, Plan]]) -> list[tuple[Goal, Plan]]:
+    """The plans found; should a search for something else have led to a better one, that is the first."""
+    ranked = [tuple(tiers(problem, plan).values()) for _, plan in plans]
+    best = ranked.index(min(ranked))
+    if best == 0:
+        return list(plans)
+    return [(LOWEST_COST, plans[best][1]), *(pair for k, pair in enumerate(plans) if k not in (0, best))]
 
 
 def fallback(problem: PlanProblem) -> tuple[Alternative, ...]:
@@ -67,7 +78,7 @@ def fallback(problem: PlanProblem) -> tuple[Alternative, ...]:
     plan = right_shift(problem)
     if check(problem, plan) or isinstance(in_order(problem, plan), Circle):
         return ()
-    return _told(problem, [(Goal("right_shift"), plan)])
+    return tell(problem, [(Goal("right_shift"), plan)])
 
 
 def distance(one: Plan, two: Plan) -> int:
@@ -75,10 +86,49 @@ def distance(one: Plan, two: Plan) -> int:
     return sum(not _near(one[case], two[case]) for case in one)
 
 
+def past_target(problem: PlanProblem, plan: Plan) -> list[ProblemCase]:
+    """Who waits longer than the target of the own urgency class, or is not placed at all."""
+    late = []
+    for case in problem.cases:
+        if case.target_wait is not None and case.waiting_since is not None:
+            start = plan[case.id].start
+            if start is None or start > case.waiting_since + case.target_wait:
+                late.append(case)
+    return late
+
+
 def _near(one: Place, two: Place) -> bool:
     if one.room != two.room or one.start is None or two.start is None:
         return one == two
     return abs(one.start - two.start) < APART
+
+
+def _kinds(problem: PlanProblem, search: Search, first: Plan) -> list[tuple[Goal, list[Cut]]]:
+    """What a plan could be better at than the first one, if anything is left to be better at."""
+    kinds: list[tuple[Goal, list[Cut]]] = []
+    if past_target(problem, first):
+        kinds.append((WITHIN_TARGET, [_in_time(search, case) for case in problem.cases if case.target_wait]))
+    if len(changed(problem, first)) > 1:
+        kinds.append((FEWEST_CHANGES, []))
+    if _late(problem, first) > _late(problem, {}):
+        kinds.append((LEAST_OVERTIME, []))
+    return kinds
+
+
+def _in_time(search: Search, case: ProblemCase) -> Cut:
+    """No place of the case after its target, nor another day."""
+    assert case.target_wait is not None
+    last = case.waiting_since + case.target_wait if case.waiting_since else None
+    late = [place for place in search.places(case.id) if last and place.start and place.start > last]
+    return Cut(tuple((case.id, place) for place in (*late, *([_POSTPONED] if last else []))), 0)
+
+
+def _another_way(problem: PlanProblem, search: Search, first: Plan, found: Found) -> None:
+    """As good a plan as there is that places enough of the changed cases otherwise."""
+    others = [plan for _, plan in found.plans]
+    apart = _apart(max(len(changed(problem, plan)) for plan in others))
+    cuts = [_unlike(problem, search, plan) for plan in others]
+    _try(problem, search, Goal("different", apart=apart), cuts, first, found)
 
 
 def _try(problem: PlanProblem, search: Search, goal: Goal, cuts: Sequence[Cut], start: Plan, found: Found) -> None:
@@ -92,8 +142,9 @@ def _search(
 ) -> Plan | None:
     """The goal's best plan that the checker passes and that can be carried out one change at a time."""
     cuts = list(cuts)
-    for _ in range(CIRCLES if goal is GOALS[0] else 2):
-        plan = search.best(goal, cuts, start)
+    others = [plan for _, plan in found.plans]
+    for _ in range(CIRCLES if goal is LOWEST_COST else 2):
+        plan = search.best(goal, cuts, start, others)
         if plan is None:
             return None
         if broken := check(problem, plan):
@@ -157,8 +208,14 @@ def _truly_different(problem: PlanProblem, goal: Goal, plan: Plan, accepted: Seq
         return all(len(changed(problem, plan)) < len(changed(problem, other)) for other in accepted)
     if goal.kind == "least_overtime":
         return all(_late(problem, plan) < _late(problem, other) for other in accepted)
+    if goal.kind == "within_target":
+        return not past_target(problem, plan)
     if goal.kind == "keep_room_free":
         return not any(plan[c.id].room == goal.keep_free != c.current.room for c in problem.cases)
+    best = accepted[0]
+    dear = price(problem, plan).total * 100 > price(problem, best).total * (100 + OTHER)
+    if dear and any(_near(plan[case.id], best[case.id]) for case in changed(problem, best)):
+        return False
     needed = _apart(max(len(changed(problem, other)) for other in accepted))
     return all(distance(plan, other) >= needed for other in accepted)
 
@@ -169,57 +226,3 @@ def _postponed(plan: Plan) -> int:
 
 def _late(problem: PlanProblem, plan: Plan) -> timedelta:
     return sum(overtime(problem, plan).values(), timedelta(0))
-
-
-def _told(problem: PlanProblem, plans: Sequence[tuple[Goal, Plan]]) -> tuple[Alternative, ...]:
-    """Alternatives in words, the cheapest first; fewer postponements come before everything else."""
-    problem_digest = digest(problem)
-    prices = [who_pays(problem, plan) for _, plan in plans]
-    told = []
-    for number, (goal, plan) in enumerate(plans):
-        others = prices[:number] + prices[number + 1 :]
-        told.append(_tell(problem, problem_digest, goal, plan, prices[number], others))
-    return tuple(sorted(told, key=lambda a: (a.price.postponed, a.cost, a.id)))
-
-
-def _tell(
-    problem: PlanProblem, problem_digest: str, goal: Goal, plan: Plan, paid: Price, others: Sequence[Price]
-) -> Alternative:
-    order = in_order(problem, plan)
-    assert not isinstance(order, Circle)
-    changes = tuple(change_of(problem, plan, case) for case in order)
-    alternative = Alternative(
-        id="",
-        kind=goal.kind,
-        title=title(goal.kind, paid, others, goal.keep_free),
-        summary=summary(changes, paid),
-        changes=changes,
-        plan=tuple(Assignment(case=case.id, place=plan[case.id]) for case in problem.cases),
-        cost=price(problem, plan).total,
-        price=paid,
-        break_in_gap=break_in_gap(problem, plan),
-    )
-    return replace(alternative, id=derived_id("alternative", problem_digest, digest(alternative))[:16])
-
-
-def change_of(problem: PlanProblem, plan: Mapping[str, Place], case: ProblemCase) -> Change:
-    """The change of one case, with its reason and the rules it was checked against."""
-    return Change(
-        case=case.id,
-        version=case.version,
-        origin=case.current,
-        target=plan[case.id],
-        length=case.length,
-        reason=reason(problem, plan, case),
-        rules=tuple(rule for rule in PLAN_RULES if _concerns(rule, case)),
-    )
-
-
-def _concerns(rule: str, case: ProblemCase) -> bool:
-    asked = {
-        "recovery-beds": bool(case.recovery),
-        "latest-start": case.latest is not None,
-        "earliest-start": case.earliest is not None or case.current.start is not None,
-        "emergency-never-postponed": case.urgency in ("urgent", "immediate"),
-    }
-    return asked.get(rule, True)

@@ -10,6 +10,7 @@ from orloop_common.domain.wording import count, minutes
 _TITLES = {
     "fewest_changes": "Fewest changes",
     "least_overtime": "Least overtime",
+    "within_target": "Nobody waits past the target",
     "right_shift": "Everybody waits in turn",
     "different": "Another way",
 }

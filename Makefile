@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench train proto contracts publish fmt lock clean
+.PHONY: help install demo test check bench bench-replan train proto contracts publish fmt lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +17,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
 
 help:  ## Say what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 	@echo '  ARGS="..." is handed on: make demo ARGS="--headless --speed 120 --until applied"'
 
 $(BIN)/python:
@@ -51,6 +51,14 @@ check: $(STAMP)  ## Format, lint, types, imports, proto
 
 bench: $(STAMP)  ## Measure: trigger to proposal, HL7 to log, memory, time to ready
 	@$(BIN)/python -m orloop_cli.bench $(ARGS)
+
+$(VENV)/peers/.installed: requirements/peers.txt $(STAMP)
+	@echo "Installing what the planner is measured against into $(VENV)/peers"
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --target $(VENV)/peers -r requirements/peers.txt
+	@touch $@
+
+bench-replan: $(VENV)/peers/.installed  ## Measure the planner against right-shift, a coordinator and CP-SAT
+	@$(BIN)/python -m orloop_replan.bench $(ARGS)
 
 train: $(STAMP)  ## Train the shipped forecast bundle again
 	@$(BIN)/python -m orloop_forecast.train $(ARGS)

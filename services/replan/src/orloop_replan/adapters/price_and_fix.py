@@ -46,7 +46,7 @@ class FixLimits:
     starts: int = 3
     decodes: int = 10_000
     growth: tuple[int, ...] = (4, 8, 16, 32)
-    work: int = 1_000
+    work: int = 1_400
     gap: float = 0.99
 
 
@@ -200,9 +200,11 @@ class _Solve:
             if count <= looked or left <= 0:
                 return
             looked = count
-            mip = MipLimits(work=left, gap=self.limits.gap)
+            mip = MipLimits(work=left, gap=self.limits.gap, sparing=True)
             found = restricted(slots, order[:count], self.chosen, mip, stop=self.stop)
             self._go_on()
+            if not found.work:
+                return
             left -= found.work
             if found.chosen is not None:
                 self._take(found.chosen)

@@ -104,6 +104,17 @@ class FakeManual:
         return Said(True, "A new plan is asked for.")
 
 
+@dataclass
+class FakePlanner:
+    """Remembers what was asked."""
+
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+
+    def why_not(self, proposal: str, alternative: str, case: str, wish: str, value: str) -> Said:
+        self.calls.append((proposal, alternative, case, wish, value))
+        return Said(True, "The nephrectomy cannot go to room 4: room 4 does not take urology.")
+
+
 def board(stage: Stage, gate: Gate, manual: ManualDoor, data: Path, hosts: tuple[str, ...] = ("127.0.0.1",)) -> Board:
     """The real web part around staged ones."""
     clock = SystemClock()
@@ -113,6 +124,7 @@ def board(stage: Stage, gate: Gate, manual: ManualDoor, data: Path, hosts: tuple
         manual=manual,
         door=Door(SECRET, KEY, VIEWER_KEY, data, clock),
         snapshots=Snapshots(stage, clock),
+        planner=FakePlanner(),
         hosts=hosts,
     )
 

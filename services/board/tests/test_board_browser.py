@@ -299,10 +299,21 @@ def test_a_viewer_has_no_actions_and_no_keys(desk):
 def test_reading_order_is_keyboard_order(desk):
     page = desk.open()
     seen = []
-    for _ in range(8):
+    for _ in range(9):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("document.activeElement.dataset.k ?? document.activeElement.id"))
-    assert seen == ["choose-1", "approve", "change", "reject", "room", "replan", "freeze", "1-knee-scope-done"]
+    assert seen == ["choose-1", "approve", "change", "reject", "room", "replan", "freeze", "ask", "1-knee-scope-done"]
+
+
+def test_why_not_is_asked_and_answered_without_leaving_the_form(desk):
+    page = desk.open()
+    page.keyboard.press("w")
+    page.locator("#d-ask input[value=room]").check()
+    page.locator("#d-ask [type=submit]").click()
+    expect(page.get_by_text("The nephrectomy cannot go to room 4")).to_be_visible()
+    expect(page.locator("#d-ask")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-act=approve]")).to_be_visible()
 
 
 def test_arrow_keys_move_inside_the_timeline_and_the_full_text_is_shown(desk):

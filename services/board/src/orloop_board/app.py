@@ -11,6 +11,7 @@ from .adapters.door import Door
 from .adapters.gate import GateClient
 from .adapters.manual import ManualClient
 from .adapters.parts import Board
+from .adapters.planner import PlannerClient
 from .adapters.server import WebServer
 from .adapters.snapshots import Snapshots
 from .adapters.web import build
@@ -25,6 +26,7 @@ def run(runtime: Runtime[Settings]) -> None:
     tokens = Tokens(settings.secret(), runtime.clock)
     gate = GateClient(settings.gate_address, tokens, settings.board_user)
     manual = ManualClient(settings.manual_url, tokens, settings.board_user)
+    planner = PlannerClient(settings.replan_address) if settings.replan_address else None
     viewer = settings.viewer_key.get_secret_value() if settings.viewer_key else None
     door = Door(settings.secret(), settings.link_key.get_secret_value(), viewer, settings.data, runtime.clock)
     listener = bind(settings.board_port, "ORLOOP_BOARD_PORT")
@@ -34,6 +36,7 @@ def run(runtime: Runtime[Settings]) -> None:
         manual=manual,
         door=door,
         snapshots=Snapshots(flow, runtime.clock),
+        planner=planner,
         cookie=f"orloop_board_{listener.getsockname()[1]}",  # cookies do not tell ports apart
         hosts=tuple(settings.board_hosts),
     )
@@ -46,6 +49,8 @@ def run(runtime: Runtime[Settings]) -> None:
         server.stop()
         gate.close()
         manual.close()
+        if planner is not None:
+            planner.close()
 
 
 def _flow(runtime: Runtime[Settings]) -> BoardFlow:

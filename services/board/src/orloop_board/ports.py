@@ -50,6 +50,13 @@ class Gate(Protocol):
     def set_mode(self, suite: str, mode: str, reason: str, key: str) -> Said: ...
 
 
+class Planner(Protocol):
+    """Who answers questions about a plan. Every call ends within its deadline and never raises."""
+
+    def why_not(self, proposal: str, alternative: str, case: str, wish: str, value: str) -> Said:
+        """What `wish` (leave, room, before, start) would break or cost; `value` is the room, case or time."""
+
+
 class ManualDoor(Protocol):
     """Where reports go."""
 

@@ -83,6 +83,19 @@ def add_commands(app: FastAPI, board: Board) -> None:
         said = board.gate.override(suite, proposal, alternative, keep, code(reason_code, reason), reason.strip(), key)
         return told("override", said)
 
+    @app.post("/suites/{suite}/proposals/{proposal}/why-not", response_model=None)
+    def why_not(
+        suite: str, proposal: str, key: Key, alternative: Text, case: Text, wish: Text, value: Text = ""
+    ) -> Response:
+        layout = fresh(suite)
+        if board.planner is None or wish not in ("leave", "room", "before", "start"):
+            raise HTTPException(400, "Ask to leave the case, or for a room, a time, or an order.")
+        if wish != "leave" and not value.strip():
+            raise HTTPException(400, "Say which room, which time or which other case.")
+        if wish == "room" and layout.room(value) is None:
+            raise HTTPException(404, f"There is no room {value} in this suite.")
+        return told("why_not", board.planner.why_not(proposal, alternative, case, wish, value.strip()))
+
     @app.post("/suites/{suite}/mode", response_model=None)
     def mode(suite: str, key: Key, mode: Text, reason: Text = "") -> Response:
         layout_of(board, suite)  # freezing is a brake: it is there when the feed is stale, too

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 
-from orloop_board.ports import Gate, ManualDoor, Source
+from orloop_board.ports import Gate, ManualDoor, Planner, Source
 from orloop_common.domain.site import SuiteLayout
 
 from .door import Door, Session
@@ -21,6 +21,7 @@ class Board:
     manual: ManualDoor
     door: Door
     snapshots: Snapshots
+    planner: Planner | None = None
     cookie: str = "orloop_board"
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
 

@@ -158,6 +158,7 @@ def _reading(app: FastAPI, board: Board) -> None:
             rooms=channel.view.rooms,
             role=session.role,
             may_act=session.may_act,
+            may_ask=board.planner is not None,
             csrf=board.door.csrf(session),
             last=channel.id,
             open_proposal=channel.meta["proposal"],

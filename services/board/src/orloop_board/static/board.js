@@ -168,6 +168,7 @@
         case "approve": return [`${base}/approve`, { alternative }];
         case "reject": return [`${base}/reject`, reason];
         case "override": return [`${base}/override`, [["alternative", alternative], ...data.getAll("keep").map((c) => ["keep", c]), ...Object.entries(reason)]];
+        case "ask": return [`${base}/why-not`, { alternative, case: data.get("case"), wish: data.get("wish"), value: data.get(data.get("wish")) ?? "" }];
         case "mode": return ["mode", { mode: form.dataset.mode, reason: reason.reason }];
         default: return [`rooms/${encodeURIComponent(data.get("room"))}/${data.get("what")}`, { cause: data.get("cause"), until: data.get("until") }];
       }
@@ -186,6 +187,11 @@
         }));
       },
       reject() {},
+      ask(form) {
+        for (const select of [form.case, form.before]) select.replaceChildren(...changes().map((c) => new Option($(".what", c).textContent.trim(), c.dataset.case)));
+        form.before.selectedIndex = Math.min(1, changes().length - 1);
+        $(".answer", form).textContent = "";
+      },
       room(form) { form.what.value = "down"; },
       freeze(form) {
         const frozen = $(".mode").classList.contains("frozen");
@@ -219,8 +225,12 @@
       const form = event.target;
       const [path, fields] = requests(form);
       $(".error", form).textContent = "";
+      const asks = form.dataset.send === "ask";
+      if (asks) $(".answer", form).textContent = "Looking …";
       const result = await send(path, fields);
+      if (asks) $(".answer", form).textContent = result.ok ? result.text : "";
       if (!result.ok) { $(".error", form).textContent = result.text; return; }
+      if (asks) return; // nothing is decided by asking: the form stays for the next question
       form.closest("dialog").close();
       say(result.text);
     });
@@ -252,7 +262,7 @@
       $("#keys").textContent = on ? "Keys on" : "Keys off";
       $("#keys").setAttribute("aria-pressed", on);
     }
-    const KEYS = { a: "approve", c: "change", r: "reject", d: "room", n: "replan", f: "freeze" };
+    const KEYS = { a: "approve", c: "change", r: "reject", d: "room", n: "replan", f: "freeze", w: "ask" };
     document.addEventListener("keydown", (event) => {
       if (walk(event)) return event.preventDefault();
       if (event.target.matches("[data-choose]") && /^Arrow/.test(event.key)) {

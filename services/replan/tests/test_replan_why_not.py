@@ -260,6 +260,7 @@ def test_wishes_are_read_as_people_write_them() -> None:
         ("case=hip start=noon", "Expected a time"),
         ("case=hip colour=red", "misspelt"),
         ("case='hip", "quotes"),
+        ("case=hip before=hip", "got the same"),
     ],
 )
 def test_what_is_no_wish_is_named(text: str, said: str) -> None:

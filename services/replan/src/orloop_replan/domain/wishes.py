@@ -31,6 +31,10 @@ class Wish:
     start: datetime | None = None
 
     def __post_init__(self) -> None:
+        if self.before == self.case:
+            raise WishError(
+                f"Expected another case to come after {self.case!r}, got the same.\nMaybe name another one."
+            )
         asked = [self.room is not None or self.start is not None, self.leave, self.before is not None]
         if sum(asked) != 1:
             raise WishError(

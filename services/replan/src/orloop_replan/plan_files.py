@@ -11,7 +11,6 @@ from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.solution import PlanSolution
 from orloop_common.domain.soundness import named_errors
-from orloop_common.domain.soundness import named_errors
 from orloop_common.messages import UnreadableMessage, from_json, to_json
 
 T = TypeVar("T")

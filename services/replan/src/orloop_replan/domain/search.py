@@ -152,5 +152,11 @@ class Limits:
         """For a large suite in a storm of triggers: one good plan soon."""
         return replace(self, alternatives=1, nodes=self.nodes // 2)
 
+    @classmethod
+    def recorded(cls, settings: Mapping[str, str]) -> "Limits":
+        """The limits of a record, be it older or newer than this program."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: int(value) for name, value in settings.items() if name in known})
+
     def settings(self) -> dict[str, str]:
         return {field.name: str(getattr(self, field.name)) for field in fields(self)}

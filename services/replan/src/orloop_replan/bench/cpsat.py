@@ -30,8 +30,9 @@ class Model:
     """One problem as CP-SAT sees it."""
 
     def __init__(self, slots: Slots) -> None:
-        if slots.extra.any() or slots.rank.any() or (slots.fair_measure != 0).any():
-            raise ValueError("Expected a core problem, got one with turnover rules, tiers or more kinds of fairness.")
+        longer = (slots.stay[: slots.n] != slots.stay[slots.n :]).any()
+        if longer or slots.extra.any() or slots.rank.any() or (slots.fair_measure != 0).any():
+            raise ValueError("Expected a core problem, got one with slack, turnover, tiers or more kinds of fairness.")
         self.slots, self.model = slots, cp_model.CpModel()
         self.terms: list[Any] = []
         self.rooms: list[list[Any]] = [[] for _ in slots.rooms]
@@ -54,7 +55,7 @@ class Model:
 
     def _case(self, i: int) -> None:
         s, m = self.slots, self.model
-        places = np.nonzero((s.case == i) & (s.mode == i))[0]
+        places = np.nonzero(s.case == i)[0]
         stay, setup, cleanup = int(s.stay[i]), int(s.setup[i]), int(s.cleanup[i])
         starts = np.unique(s.start[places]) if len(places) else np.zeros(1, np.int64)
         start = m.new_int_var_from_domain(cp_model.Domain.from_values(starts.tolist()), "")
@@ -153,11 +154,12 @@ class Model:
 
     def chosen(self, solver: Any) -> list[int]:
         """The plan [n] that a solver holds."""
+        s = self.slots
+        places = {(int(s.case[k]), int(s.room[k]), int(s.start[k])): k for k in range(s.places)}
         found = []
-        for i in range(self.slots.n):
+        for i in range(s.n):
             room = next((r for r, literal in self.room[i].items() if solver.value(literal)), None)
-            at = int(solver.value(self.start[i])) // self.slots.step
-            found.append(-1 if room is None else int(self.slots.table[i, room, at]))
+            found.append(-1 if room is None else places[i, room, int(solver.value(self.start[i]))])
         return found
 
 
@@ -189,6 +191,7 @@ def solve(problem: PlanProblem, seconds: float, workers: int, seed: int, hint: l
     return {
         "status": solver.status_name(status),
         "chosen": model.chosen(solver) if found else None,
+        "objective": round(solver.objective_value) if found else None,
         "bound": solver.best_objective_bound,
         "curve": watch.curve,
         "wall_seconds": round(time.monotonic() - begun[0], 3),

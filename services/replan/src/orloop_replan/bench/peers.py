@@ -18,7 +18,7 @@ from .sets import INSTANCES, load
 
 PEER_PACKAGES = Path(sys.prefix) / "peers"
 """Where `make bench-replan` installs what only peers need: ortools, and the protobuf that it wants."""
-OURS = ("ours", "right_shift", "greedy", "annealed")
+OURS = ("ours", "right_shift", "greedy", "annealed", "alternatives", "realised")
 CPSAT = ("cpsat", "cpsat_hinted")
 Result = dict[str, Any]
 
@@ -77,10 +77,18 @@ def judged(result: Result, folder: Path = INSTANCES) -> Result:
         return {**result, "cost": None, "floor": floor(problem)}
     plan = plan_of(slots.build(problem), chosen)
     cost = price(problem, plan).total
+    if result.get("objective") not in (None, cost):
+        raise PeerError(
+            f"Expected {result['peer']} to count {cost}, got {result['objective']}.\nMaybe its model is another one."
+        )
     if broken := check(problem, plan):
-        raise PeerError(f"Expected a sound plan of {result['peer']}, got: {broken[0].sentence}\nMaybe its model is.")
+        raise PeerError(
+            f"Expected a sound plan of {result['peer']}, got: {broken[0].sentence}\nMaybe its model is another one."
+        )
     if result.get("bound") is not None and result["bound"] > cost + 1e-6:
-        raise PeerError(f"Expected {result['peer']} to bound {cost} from below, got {result['bound']}.\nMaybe a fault.")
+        raise PeerError(
+            f"Expected {result['peer']} to bound {cost} from below, got {result['bound']}.\nMaybe one of them is wrong."
+        )
     return {**result, "cost": cost, "floor": floor(problem)}
 
 

@@ -13,6 +13,7 @@ from orloop_replan.generate import generate
 from orloop_replan.plan_files import packed, read_problem
 
 INSTANCES = Path(__file__).parents[5] / "contracts" / "instances"
+MOST_SEEDS = 3000
 EVENTS = ("down", "overrun", "emergency", "staff", "storm")
 
 
@@ -64,7 +65,7 @@ SETS = {
     "tiny": Wanted(3, 4, 10, 1, 1),
     "tiny-full": Wanted(3, 4, 9, 1, 1, kind="full", events=("down", "storm")),
     "20": Wanted(20, 38, 50, 3, 12, harder=1.6),
-    "40": Wanted(40, 79, 88, 3, 12, harder=1.6),
+    "40": Wanted(40, 79, 88, 3, 12, harder=1.8),
     "40-early": Wanted(40, 110, 137, 1, 2, now="08:00"),
     "20-full": Wanted(20, 38, 50, 1, 3, kind="full"),
     "40-full": Wanted(40, 79, 88, 1, 2, kind="full", events=("down", "storm")),
@@ -113,7 +114,7 @@ def freeze(size: str, folder: Path = INSTANCES) -> dict[str, Known]:
     folder.mkdir(parents=True, exist_ok=True)
     for event in wanted.events:
         count = seed = 0
-        while count < wanted.each and seed < 1000:
+        while count < wanted.each and seed < MOST_SEEDS:
             seed += 1
             problem = generate(wanted.rooms, event, seed, wanted.kind, wanted.now)
             if not wanted.least <= len(problem.cases) <= wanted.most:

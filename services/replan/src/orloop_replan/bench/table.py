@@ -24,8 +24,10 @@ def rows(size: str, results: Sequence[Result], known: dict[str, Known]) -> list[
     found = list(_ours(list(by_peer.get("ours", {}).values()), known))
     ours = by_peer.get("ours", {})
     for peer, theirs in by_peer.items():
-        if peer != "ours" and peer != "annealed":
+        if peer not in ("ours", "annealed", "alternatives", "realised"):
             found += _against(peer, ours, theirs, 1.0 if size.startswith("20") else 3.0)
+    found += _alternatives(list(by_peer.get("alternatives", {}).values()))
+    found += _realised(list(by_peer.get("realised", {}).values()))
     shifted = by_peer.get("right_shift", {}).values()
     if shifted:
         found.append(_row("right-shift, ms", [r["milliseconds"] for r in shifted], "{:.2f}"))
@@ -78,6 +80,26 @@ def _ours(results: Sequence[Result], known: dict[str, Known]) -> Iterator[Row]:
     yield _row("whole solve: CPU s", [r["cpu_seconds"] for r in results], "{:.2f}")
     proven = [any(s[0] <= 3.0 and s[1] <= s[2] for s in r["curve"]) for r in results]
     yield ("proven optimal within 3 CPU s", str(len(results)), f"{sum(proven)}", "", f"{_mean(proven):.0%}")
+
+
+def _alternatives(results: Sequence[Result]) -> Iterator[Row]:
+    """Time beyond the first plan; another way of the same kind is at most 3 % dearer, others differ in kind."""
+    if not results:
+        return
+    yield _row("alternatives with simulation: more CPU s", [r["more_seconds"] for r in results], "{:.2f}")
+    yield _row("alternatives: how many", [len(r["costs"]) for r in results], "{:.0f}")
+    kinds = [(k, c / r["costs"][0]) for r in results for k, c in zip(r["kinds"][1:], r["costs"][1:], strict=True)]
+    same = [100 * (ratio - 1) for kind, ratio in kinds if kind == "different"]
+    if same:
+        yield _row("another way of the same kind: dearer by, %", same, "{:.2f}")
+
+
+def _realised(results: Sequence[Result]) -> Iterator[Row]:
+    for peer in ("right_shift", "greedy") if results else ():
+        ratios = [r["realised"]["ours"] / max(1.0, r["realised"][peer]) for r in results]
+        yield _row(f"realised cost / {peer}, 500 scenarios", ratios, "{:.3f}")
+        below = [r["below"][peer] for r in results]
+        yield (f"realised cost below {peer}, 95 %", str(len(below)), f"{sum(below)}", "", f"{_mean(below):.0%}")
 
 
 def _against(peer: str, ours: dict[str, Result], theirs: dict[str, Result], seconds: float) -> Iterator[Row]:

@@ -13,10 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from orloop_common.domain.checker import with_changes
 from orloop_common.domain.problem import PlanProblem
 from orloop_replan.adapters.price_and_fix import FixLimits, Stage, solve
+from orloop_replan.adapters.price_engine import PriceAndFix
 from orloop_replan.domain import kernels, slots
+from orloop_replan.domain.alternatives import LOWEST_COST
+from orloop_replan.domain.alternatives import alternatives as alternatives_of
+from orloop_replan.domain.simulate import SCENARIOS, simulate
 from orloop_replan.domain.slots import Slots
+from orloop_replan.ports import Limits
 
 from .greedy import best_insertion
 from .sets import load
@@ -53,11 +59,45 @@ def annealed(problem: PlanProblem) -> Line:
     return {"chosen": kernels.anneal(arrays, kernels.right_shift_chosen(arrays), SEED, 15_000).chosen.tolist()}
 
 
+def alternatives(problem: PlanProblem) -> Line:
+    """All that leaves the service for one trigger, checked, simulated and told; how much of it is beyond the first."""
+    begun = time.process_time()
+    search = PriceAndFix(Limits()).search(problem, SEED)
+    search.best(LOWEST_COST, (), with_changes(problem, ()))
+    first = time.process_time() - begun
+    found, note = alternatives_of(problem, search, Limits())
+    return {
+        "chosen": None,
+        "first_seconds": round(first, 4),
+        "more_seconds": round(time.process_time() - begun - first, 4),
+        "kinds": [alternative.kind for alternative in found],
+        "costs": [alternative.cost for alternative in found],
+        "note": note,
+    }
+
+
+def realised(problem: PlanProblem) -> Line:
+    """What our plan, right-shift's and the coordinator's come to in the same 500 scenarios."""
+    arrays = slots.build(problem)
+    shifted = kernels.right_shift_chosen(arrays)
+    plans = [solve(arrays, SEED, FixLimits(growth=(8,))).chosen, shifted, best_insertion(arrays, shifted)]
+    played = simulate(problem, [arrays.plan(plan[plan >= 0]) for plan in plans], SCENARIOS, SEED)
+    means = [float(np.mean(outcome.cost)) for outcome in played.outcomes]
+    apart = [played.difference(0, other) for other in (1, 2)]
+    return {
+        "chosen": None,
+        "realised": dict(zip(("ours", "right_shift", "greedy"), means, strict=True)),
+        "below": {peer: difference.high < 0 for peer, difference in zip(("right_shift", "greedy"), apart, strict=True)},
+    }
+
+
 PEERS: dict[str, Callable[[PlanProblem], Line]] = {
     "ours": ours,
     "right_shift": right_shift,
     "greedy": greedy,
     "annealed": annealed,
+    "alternatives": alternatives,
+    "realised": realised,
 }
 
 
@@ -91,7 +131,8 @@ def main() -> None:
         line["wall_seconds"] = round(time.monotonic() - wall, 4)
         if peer == "right_shift":
             line["milliseconds"] = right_shift_milliseconds(slots.build(problem))
-        line["postponed"] = int(np.sum(np.array(line["chosen"]) < 0))
+        if line["chosen"] is not None:
+            line["postponed"] = int(np.sum(np.array(line["chosen"]) < 0))
         print(json.dumps({"instance": name, "peer": peer, **line}), flush=True)
 
 

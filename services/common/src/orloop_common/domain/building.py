@@ -13,10 +13,17 @@ from .derived import CaseForecast
 from .events import CaseScheduled
 from .grid import ceil_moment, ceil_span
 from .plan import Interval, Place
-from .problem import PlanProblem, ProblemCase, ProblemRoom
+from .problem import EquipmentNeed, PlanProblem, ProblemCase, ProblemRoom
 from .reading import todays_cases
 from .records import CaseRecord
-from .resources import anaesthesia_teams, recovery_beds
+from .resources import (
+    anaesthesia_teams,
+    cleaning_teams,
+    equipment_units,
+    recovery_beds,
+    surgeons_hours,
+    unit_beds,
+)
 from .site import RoomLayout, SuiteLayout
 from .suite_day import SuiteDay
 from .vocabulary import BedUnit
@@ -52,7 +59,8 @@ def build_problem(
     earliest_start = ceil_moment(day.now, GRID) + layout.notice + lead
     horizon = ceil_moment(max((room.closes for room in rooms), default=earliest_start), GRID)
     cases = [c for c in todays_cases(day) if c.schedule is not None]
-    stated = {c.case: _case(day, c, c.schedule, forecasts.get(c.case), layout) for c in cases if c.schedule}
+    equipment = equipment_units(day, horizon)
+    stated = {c.case: _case(day, c, c.schedule, forecasts.get(c.case), layout, equipment) for c in cases if c.schedule}
     rooms = tuple(_as_published(room, stated.values()) for room in rooms)
     movable, committed = classify(day, cases, stated, forecasts, rooms, earliest_start, layout.materiality, GRID)
     staff = {s.id: s.name for c in cases if c.schedule for s in c.schedule.surgeons if s.name}
@@ -68,6 +76,10 @@ def build_problem(
         teams=anaesthesia_teams(day, len(rooms), horizon),
         beds=recovery_beds(day, horizon),
         weights=DEFAULT_WEIGHTS,
+        equipment=equipment,
+        units=unit_beds(day, horizon),
+        cleaning=cleaning_teams(day, horizon),
+        hours=surgeons_hours(day),
         timezone=day.calendar.timezone,
         staff=dict(sorted(staff.items())),
     )
@@ -118,6 +130,7 @@ def _case(
     schedule: CaseScheduled,
     forecast: CaseForecast | None,
     layout: SuiteLayout,
+    counted: Collection[str],
 ) -> ProblemCase:
     """The case as a movable one would be stated; `classify` decides whether it is."""
     p50, p80 = (forecast.duration.p50, forecast.duration.p80) if forecast else (schedule.booked, schedule.booked)
@@ -147,7 +160,24 @@ def _case(
         waiting_since=schedule.waiting_since,
         moved_today=record.moved,
         add_on=schedule.add_on,
+        duration=forecast.duration if forecast else None,
+        implant=_implant(day, record.case),
+        equipment=tuple(EquipmentNeed(kind=kind) for kind in _kinds(schedule) if kind in counted),
+        unit=str(schedule.bed) if schedule.bed in (BedUnit.ICU, BedUnit.WARD) else None,
+        site=schedule.site,
     )
+
+
+def _kinds(schedule: CaseScheduled) -> list[str]:
+    return sorted({name.casefold() for name in schedule.equipment})
+
+
+def _implant(day: SuiteDay, case: str) -> Interval | None:
+    """When all of the case's implants are expected, the last one last."""
+    windows = [expected for expected in day.implants.values() if expected.case == case]
+    if not windows:
+        return None
+    return Interval(start=max(w.start for w in windows), end=max(w.end for w in windows))
 
 
 def _recovery(schedule: CaseScheduled) -> timedelta:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from .derived import CaseForecast
 from .grid import ceil_moment
-from .plan import Interval
+from .plan import Interval, Quantiles
 from .problem import Committed, ProblemCase, ProblemRoom
 from .reading import case_room, entered, is_called, left
 from .records import CaseRecord
@@ -36,6 +36,7 @@ class _Held:
     ready: datetime
     why: str = ""
     recovers_until: datetime | None = None
+    remaining: Quantiles | None = None
     slack: timedelta = timedelta(0)
 
 
@@ -146,7 +147,20 @@ def _running(
     end = max(ceil_moment(end, grid), ceil_moment(now + grid, grid))
     room = case_room(day, record) or "?"
     recovers = end + case.recovery if case.recovery else None
-    return _Held(case, room, came - case.setup, came, end, end + case.cleanup, "in_room", recovers)
+    left_of_it = _remaining(forecast, now) if forecast is not None else None
+    return _Held(case, room, came - case.setup, came, end, end + case.cleanup, "in_room", recovers, left_of_it)
+
+
+def _remaining(forecast: CaseForecast, now: datetime) -> Quantiles | None:
+    """What the forecast leaves from now on."""
+    left_then, since, none = forecast.remaining, now - forecast.at, timedelta(0)
+    if left_then is None:
+        return None
+    return Quantiles(
+        p50=max(none, left_then.p50 - since),
+        p80=max(none, left_then.p80 - since),
+        p95=max(none, left_then.p95 - since),
+    )
 
 
 def _planned(case: ProblemCase, start: datetime, why: str) -> _Held:
@@ -213,4 +227,8 @@ def _committed(held: _Held) -> Committed:
         surgeons=held.case.surgeons,
         recovery=recovery,
         why=held.why,
+        remaining=held.remaining,
+        service=held.case.service,
+        equipment=held.case.equipment,
+        unit=None if held.why == "done" else held.case.unit,  # whoever is there counts among the unit's own
     )

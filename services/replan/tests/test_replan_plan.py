@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,23 @@ def test_what_cannot_be_read_is_named(
     assert code == 2
     assert got in err
     assert "\nMaybe" in err
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"now": datetime(2026, 3, 2, 10)}, "Expected a UTC offset in now, got 2026-03-02T10:00:00."),  # noqa: DTZ001
+        ({"timezone": "Mars/Base"}, "Expected a time zone such as Europe/Vienna, got 'Mars/Base'."),
+        ({"grid": timedelta(0)}, "Expected a grid of more than 0 min, got 0 min."),
+    ],
+)
+def test_every_fault_of_a_problem_is_named(
+    tmp_path: Path, problem: PlanProblem, change: dict[str, object], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(replace(problem, **change), tmp_path / "problem.json")  # type: ignore[arg-type]
+    code, _, err = said(capsys, "check", tmp_path / "problem.json", tmp_path / "none.json")
+    assert code == 2
+    assert line in err
 
 
 def test_a_solution_of_another_problem_is_refused(files: Files) -> None:

@@ -3,8 +3,12 @@
 import gzip
 import sys
 import zlib
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from orloop_common.domain.digest import digest
 from orloop_common.domain.plan import Place
@@ -29,7 +33,7 @@ def read_problem(path: Path) -> PlanProblem:
         If there is none, or it is not one that can be planned; every fault is named.
     """
     problem = _read(path, PlanProblem, "a planning problem", "orloop plan generate --output problem.json")
-    if faults := named_errors(problem):
+    if faults := _clocks(problem) or named_errors(problem):
         raise PlanFileError(f"Expected a problem that can be planned in {path}, got:\n  " + "\n  ".join(faults))
     return problem
 
@@ -86,3 +90,29 @@ def _read(path: Path, kind: type[T], what: str, hint: str) -> T:
         raise PlanFileError(f"Expected {what} in {path}, got: {said}.\nMaybe: {hint}.") from None
     except (UnreadableMessage, UnicodeDecodeError) as error:
         raise PlanFileError(f"Expected {what} in {path}, got: {error}\nMaybe it is another document.") from None
+
+
+def _clocks(problem: PlanProblem) -> list[str]:
+    """What makes times impossible to compare or to show, one line each."""
+    faults = [f"Expected a UTC offset in {where}, got {moment.isoformat()}." for where, moment in _naive("", problem)]
+    try:
+        ZoneInfo(problem.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        faults.append(f"Expected a time zone such as Europe/Vienna, got {problem.timezone!r}.")
+    return faults
+
+
+def _naive(where: str, value: Any) -> Iterator[tuple[str, datetime]]:
+    """Every moment without an offset, and where it is."""
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            yield where, value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _naive(f"{where}.{field.name}".lstrip("."), getattr(value, field.name))
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from _naive(f"{where}[{number}]", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _naive(f"{where}.{key}", item)

@@ -26,7 +26,7 @@ def measure(size: str, peers: list[str], full: bool, seconds: float, most: int |
     for peer in (p for p in OURS if p in peers or (p == "annealed" and "cpsat_hinted" in peers)):
         results += _told(run(peer, chosen))
     hints = {r["instance"]: r["chosen"] for r in results if r["peer"] == "annealed"}
-    for peer in (p for p in CPSAT if p in peers):
+    for peer in (p for p in CPSAT if p in peers and "full" not in size):
         results += _told(run_cpsat(peer, chosen, seconds, hints))
     known = read_best()
     for result in results:
@@ -87,7 +87,7 @@ def main() -> None:
         results = measure(size, given.peers.split(","), given.full, given.seconds, given.most)
         write(results, given.docs / "planner-bench.jsonl")
         print(table.text(size, table.rows(size, results, read_best())), flush=True)
-        if "cpsat" in given.peers:
+        if "cpsat" in given.peers and "full" not in size:
             from .curves import draw
 
             draw(size, results, read_best(), given.docs / f"planner-{size}.svg", given.seconds)

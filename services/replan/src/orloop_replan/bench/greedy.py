@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orloop_common.domain.vocabulary import Urgency
+from orloop_replan.domain.class_order import in_class_order
 from orloop_replan.domain.slots import Slots
 
 Ints = npt.NDArray[np.int64]
@@ -42,7 +43,7 @@ def best_insertion(slots: Slots, start: Ints | None = None) -> Ints:
             _insert(slots, day, chosen, i)
         if (before == chosen).all():
             break
-    return chosen
+    return in_class_order(slots, chosen)
 
 
 def _insert(slots: Slots, day: "_Taken", chosen: Ints, i: int) -> None:

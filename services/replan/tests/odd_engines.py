@@ -20,16 +20,15 @@ class Odd:
         self._act = act
 
     def search(self, problem: PlanProblem, seed: int, start: Plan | None = None) -> Search:
-        if len(problem.rooms) > 2:  # the warm-up is left alone
+        if len(problem.rooms) == 4:  # the warm-up is left alone
             self._act()
         raise ZeroDivisionError
 
 
 def eat() -> None:
-    """Memory until there is none."""
-    held = []
-    while True:
-        held.append(bytearray(64 << 20))
+    """Memory until there is none; no more than eight gigabytes of it."""
+    held = [bytearray(64 << 20) for _ in range(128)]
+    assert not held
 
 
 def sleep() -> None:

@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -25,6 +26,8 @@ from .instances import generate
 from .ports import Engine, Job, Limits, Stop, Stopped
 
 _log = get_logger("solver")
+WARM_UP = ((1, 2, "down"), (0, 6, "storm"))
+"""Made-up suites (seed, rooms, what happened) that between them use every part of the engine."""
 Open = Callable[[Limits, Stop], Sequence[Engine]]
 """The engines for a job, first choice first: its limits, and how to find out that its answer is no longer wanted."""
 
@@ -67,10 +70,9 @@ def serve(open_engines: Open, settings: ChildSettings) -> None:
     os.dup2(2, 1)  # nothing that a library prints may get between the frames
     if settings.nice:
         os.nice(settings.nice)
-    for number, engine in enumerate(open_engines(settings.limits, lambda: False)):
-        _warm(number, engine, settings.limits)
     if settings.memory:
         bound_memory(settings.memory)
+    _warm(open_engines(settings.limits, lambda: False)[0], settings.limits)
     inbox = _Inbox(sys.stdin.buffer)
     write(answers, Frame(WARM, 0))
     while True:
@@ -78,11 +80,12 @@ def serve(open_engines: Open, settings: ChildSettings) -> None:
         write(answers, _answer(number, job, open_engines, settings.limits, inbox))
 
 
-def _warm(number: int, engine: Engine, limits: Limits) -> None:
-    """Load and compile what the engine uses; one that cannot even do this is passed over job by job."""
-    solved = solve(Job(id="warm", problem=generate(1, rooms=2)), engine, limits, _report)
-    if solved.solver.path == "right_shift":
-        _log.error("engine_does_not_warm_up", engine=number, note=solved.solver.note)
+def _warm(engine: Engine, limits: Limits) -> None:
+    """Load and compile what the first engine uses; one that cannot even do this is passed over job by job."""
+    for seed, rooms, disturbance in WARM_UP:
+        solved = solve(Job(id="warm", problem=generate(seed, rooms, disturbance)), engine, limits, _report)
+        if solved.solver.path == "right_shift":
+            _log.error("engine_does_not_warm_up", note=solved.solver.note)
 
 
 def _answer(number: int, job: Job, open_engines: Open, limits: Limits, inbox: _Inbox) -> Frame:
@@ -102,7 +105,10 @@ def _answer(number: int, job: Job, open_engines: Open, limits: Limits, inbox: _I
 
 
 def _report(error: Exception) -> None:
-    _log.error("engine_failed", exc_info=error)
+    """Where it failed, without the values: these are somebody's day."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames[-3:]]
+    _log.error("engine_failed", error=type(error).__name__, where=where)
 
 
 def bound_memory(megabytes: int) -> None:

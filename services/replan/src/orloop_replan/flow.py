@@ -192,8 +192,8 @@ class ReplanFlow:
         return Job(id=asked.id, problem=asked.problem, seed=self._seed, limits=limits)
 
     def _finish(self) -> Iterator[Output]:
-        run = self._run
-        if run is None or (solved := self._workers.poll()) is None:
+        run, solved = self._run, self._workers.poll()
+        if run is None or solved is None:
             return
         watch, self._run = self._watches[run.suite], None
         if self._overtaken(watch, run, solved):

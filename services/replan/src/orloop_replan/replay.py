@@ -60,16 +60,15 @@ def recompute(proposal: Proposal, engine: Engine | None = None) -> ReplayResult:
 
 def _again(proposal: Proposal, problem: PlanProblem, engine: Engine | None) -> tuple[Alternative, ...]:
     record = proposal.solver
-    limits = Limits(**{k: int(v) for k, v in record.settings.items()}) if record else Limits()
+    limits = Limits.recorded(record.settings) if record else Limits()
     seed = record.seed if record else 0
     job = Job(id=proposal.id, problem=problem, seed=seed, start=record.start if record else ())
     if record is not None and record.path == "right_shift":
         return in_turn(job, limits, record.note).alternatives
     if engine is None:
-        from .adapters.engine import open_engines  # seconds of imports that a broken record does not need
+        from .adapters.engine import engine_of  # seconds of imports that a broken record does not need
 
-        engines = open_engines(limits)
-        engine = next((e for e in engines if record is not None and e.path == record.path), engines[0])
+        engine = engine_of(record.path if record else "", limits)
     return solve(job, engine, limits).alternatives
 
 

@@ -2,10 +2,21 @@
 
 from orloop_replan.ports import Engine, Limits, Stop, never
 
-from .highs_engine import HighsEngine
-from .price_engine import PriceAndFix
+from .second_route import SecondRoute
 
 
 def open_engines(limits: Limits, stop: Stop = never) -> tuple[Engine, ...]:
-    """The engines for one job: price and fix, then the whole model through Pyomo over fewer places."""
-    return PriceAndFix(limits, stop), HighsEngine(limits, stop)
+    """The engines for one job: price and fix, then the reference model."""
+    from .price_engine import PriceAndFix
+
+    return PriceAndFix(limits, stop), SecondRoute(limits, stop)
+
+
+def engine_of(path: str, limits: Limits) -> Engine:
+    """The engine that a record names; the first one where it is not known."""
+    if path == "milp":
+        from .highs_engine import HighsEngine
+
+        return HighsEngine(limits)
+    engines = open_engines(limits)
+    return next((engine for engine in engines if engine.path == path), engines[0])

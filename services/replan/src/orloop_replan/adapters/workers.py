@@ -140,11 +140,15 @@ class ChildWorkers:
 
     def __post_init__(self) -> None:
         self._active = self._open()
-        self._refill()
 
     def ready(self) -> bool | str:
         """For `/readyz`: a child is warm."""
         return any(c.warm.is_set() for c in self._children()) or "no solver process is warm yet"
+
+    def warm(self) -> bool:
+        """Whether every child that is wanted is warm and has nothing to do."""
+        children = self._children()
+        return len(children) == 1 + self.standby and all(c.warm.is_set() and not c.busy() for c in children)
 
     def start(self, job: Job) -> None:
         if self._job is not None:
@@ -193,7 +197,6 @@ class ChildWorkers:
             self._hand_over(job)
             return None
         self._job = None
-        self._refill()
         metrics.SOLVE_SECONDS.labels("right_shift").observe(spent)
         return timed(in_turn(job, self.limits), spent)
 
@@ -202,7 +205,6 @@ class ChildWorkers:
         living = [c for c in self._children() if c.alive()] or [self._open()]
         chosen = min(living, key=lambda c: (c.busy(), not c.warm.is_set()))
         self._active, self._spare = chosen, next((c for c in living if c is not chosen), None)
-        self._refill()
         self._job = job
         chosen.ask(job)
 
@@ -216,7 +218,7 @@ class ChildWorkers:
             self._hand_over(self._job)
         if self._spare is not None and not self._spare.alive():
             self._spare = None
-            self._refill()
+        self._refill()
 
     def _children(self) -> list[Child]:
         return [child for child in (self._active, self._spare) if child is not None]
@@ -225,5 +227,6 @@ class ChildWorkers:
         return Child(ChildSettings(limits=self.limits, memory=self.memory), self.command)
 
     def _refill(self) -> None:
-        if self.standby and self._spare is None:
+        """Another child stands by, as soon as the first one needs the machine no more to become warm."""
+        if self.standby and self._spare is None and self._active is not None and self._active.warm.is_set():
             self._spare = self._open()

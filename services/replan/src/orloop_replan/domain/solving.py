@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from orloop_common.domain.derived import SolverRecord
+from orloop_common.domain.faults import committed_faults
 
 from .alternatives import alternatives, fallback
 from .search import Engine, Job, Limits, Proof, Solved, Stopped
@@ -52,10 +53,15 @@ def _proven(solved: Solved, proof: Proof | None) -> Solved:
 
 
 def in_turn(job: Job, limits: Limits, *notes: str) -> Solved:
-    """Right-shift as the answer, with the reasons why."""
-    told = (job.note, *notes) if job.note else notes
-    solver = record("right_shift", "none", job, job.limits or limits, told)
-    return Solved(id=job.id, alternatives=fallback(job.problem), solver=solver)
+    """Right-shift as the answer, with the reasons why; where there is none, what committed cases break comes first."""
+    found = fallback(job.problem)
+    faults = () if found else tuple(broken.sentence for broken in committed_faults(job.problem))
+    told = (*faults, *([job.note] if job.note else []), *notes)
+    return Solved(
+        id=job.id,
+        alternatives=found,
+        solver=record("right_shift", "none", job, job.limits or limits, told),
+    )
 
 
 def record(path: str, solver: str, job: Job, limits: Limits, notes: Sequence[str] = ()) -> SolverRecord:

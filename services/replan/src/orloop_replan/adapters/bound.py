@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from orloop_common.domain.solution import Certificate, ResourcePrice
-
 from orloop_replan.domain.pricing import SCALE, Arcs, Floats, Priced, arc_costs, arcs_of, price_rooms, through
 from orloop_replan.domain.slots import Ints, Slots
+
 from .master import Master, Prices
 
 
@@ -21,10 +21,12 @@ from .master import Master, Prices
 class BoundLimits:
     """When to stop: after so many `rounds`, or once master and bound are within `tolerance` of each other.
 
+    All rounds together price about `priced` places at most, ten rounds at least: hundreds of cases are answered, too.
     `smoothing` is how much of the best prices so far goes into the next ones.
     """
 
     rounds: int = 400
+    priced: int = 40_000_000
     tolerance: float = 1e-3
     smoothing: float = 0.5
 
@@ -97,7 +99,8 @@ class _Search:
         self.work = 0
 
     def run(self, limits: BoundLimits, stop: Callable[[], bool]) -> None:
-        for _ in range(limits.rounds):
+        rounds = max(10, limits.priced // max(1, self.arcs.slots.places))
+        for _ in range(min(limits.rounds, rounds)):
             if stop():
                 return
             self.optimum = self.master.solve()

@@ -26,8 +26,8 @@ _inlined = njit(cache=True, _nrt=False, forceinline=True)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
-_LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
+_POSTPONED = 1 << 40
 _MULTIPLIER = np.uint64(2685821657736338717)
 
 
@@ -284,6 +284,12 @@ def drop(g: Packed, s: State, first: int, reached: int) -> None:
 
 
 @_inlined
+def _excess(g: Packed, s: State, i: int) -> int:
+    """What a case costs in the accepted plan above the least that it can cost; most where it is postponed."""
+    return _POSTPONED if s.kept[i, ROOM] < 0 else (s.kept[i, VALUE] >> VALUE_BITS) - g.floor[i]
+
+
+@_inlined
 def _draw(seed: Any, below: int) -> int:
     """A whole number from 0 up to, not including, `below` (xorshift64*)."""
     x = seed[0]
@@ -412,6 +418,11 @@ def anneal(
             limit, kind = now, 78
         else:
             i = _draw(seed, n)
+            if _draw(seed, 4) > 0:  # mostly somebody whose place is dear
+                for _ in range(3):
+                    j = _draw(seed, n)
+                    if _excess(g, s, j) > _excess(g, s, i):
+                        i = j
             limit = now + (
                 (temperatures[(turn - n) * len(temperatures) // decodes] * logs[_draw(seed, len(logs))]) >> 20
             )

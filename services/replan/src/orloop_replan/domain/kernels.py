@@ -129,7 +129,7 @@ def anneal(
     weights: SearchWeights = PUBLISHED_COST,
     others: Sequence[Ints] = (),
     apart: int = 0,
-    hot: int = 40,
+    hot: int = 10,
     cold: int = 1,
     pool: int = 0,
 ) -> Annealed:

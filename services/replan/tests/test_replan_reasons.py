@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orloop_common.domain.checker import check
-from orloop_common.domain.cost import DEFAULT_WEIGHTS, price
+from orloop_common.domain.cost import price
 from orloop_common.domain.plan import Interval, Place
-from orloop_common.domain.problem import Committed, PlanProblem, ProblemCase, ProblemRoom
+from orloop_common.domain.problem import Committed, PlanProblem, ProblemCase, ProblemRoom, Weights
 from orloop_common.domain.rightshift import right_shift
 from orloop_common.domain.vocabulary import Urgency
 from orloop_replan.domain.comparing import differences
@@ -17,6 +17,7 @@ from orloop_replan.domain.ordering import changed
 from orloop_replan.domain.reasons import reason_of, undone
 from orloop_replan.generate import generate
 
+WEIGHTS = Weights(delay={Urgency.ELECTIVE: 2, Urgency.EXPEDITED: 3, Urgency.URGENT: 4, Urgency.IMMEDIATE: 4})
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 SOLVER_WORDS = ("slack", "bound", "incumbent", "objective", "infeasible", "constraint", "dual", "solver", "heuristic")
 
@@ -61,7 +62,7 @@ def problem(rooms: list[ProblemRoom], cases: list[ProblemCase], *held: Committed
         committed=held,
         teams=(),
         beds=(),
-        weights=DEFAULT_WEIGHTS,
+        weights=WEIGHTS,
         staff={"W": "Weber"},
     )
 

@@ -185,7 +185,7 @@ def test_solve_and_explain_are_questions_over_grpc() -> None:
     servicer = ReplanServicer(lambda: ChildWorkers(SystemClock(), guard=150, standby=False), lambda _: None)
     server = serve([mounted(servicer)], 0)
     try:
-        with connect(f"127.0.0.1:{server.port}", deadline=60) as channel:
+        with connect(f"127.0.0.1:{server.port}", deadline=55) as channel:
             stub = replan_pb2_grpc.ReplanServiceStub(channel)
             answer = stub.Solve(pb.SolveRequest(problem=to_json(SMALL), seed=1))
             assert answer.path in PATHS

@@ -11,7 +11,8 @@ from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.service import Runtime, run_service
 
 from .adapters.servicer import ReplanServicer, mounted
-from .adapters.workers import ChildWorkers
+from .adapters.workers import ChildWorkers, low_priority
+from .backups import BackupDesk
 from .flow import TOPICS, ReplanFlow
 from .settings import Settings
 
@@ -34,7 +35,8 @@ def run(runtime: Runtime[Settings]) -> None:
         raise ConfigurationError(f"ORLOOP_SITE or the rules catalogue: {error}") from None
     suites = [layout.id for layout in site.suites if settings.wants(layout.id)]
     workers = ChildWorkers(clock, guard=settings.solve_limit, standby=settings.standby, memory=settings.solver_memory)
-    flow = ReplanFlow(site, suites, workers, clock, rules.digest)
+    backups = BackupDesk(clock, lambda: low_priority(settings.solver_memory), every=settings.backups)
+    flow = ReplanFlow(site, suites, workers, clock, rules.digest, backups=backups)
 
     def open_workers() -> ChildWorkers:
         return ChildWorkers(clock, guard=settings.solve_limit, standby=False, memory=settings.solver_memory)
@@ -52,3 +54,4 @@ def run(runtime: Runtime[Settings]) -> None:
         server.stop()
         questions.close()
         workers.close()
+        backups.close()

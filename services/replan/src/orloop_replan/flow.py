@@ -28,8 +28,9 @@ from .domain.answers import (
     still_stands,
     without_solving,
 )
+from .domain.backups import holds, keys_of, start_from
 from .domain.solving import in_turn
-from .ports import Job, Limits, Solved, Workers
+from .ports import Backups, Job, Limits, Solved, Workers
 from .watch import Watch, weighty
 
 TOPICS = (SUITE_EVENTS, CASE_FORECASTS, PLAN_PROPOSALS)
@@ -76,11 +77,13 @@ class ReplanFlow:
         limits: Limits | None = None,
         patience: Patience | None = None,
         seed: int = 1,
+        backups: Backups | None = None,
     ) -> None:
         self._site, self._suites = site, frozenset(suites)
         self._workers, self._clock = workers, clock
         self._rules_digest, self._limits = rules_digest, limits or Limits()
         self._patience, self._seed = patience or Patience(), seed
+        self._backups = backups
         self._watches: dict[str, Watch] = {}
         self._partitions: dict[str, int] = {}
         self._run: _Run | None = None
@@ -112,12 +115,26 @@ class ReplanFlow:
             metrics.UNANSWERED.labels(watch.layout.id).set(len(watch.pending))
             if self._due(watch) and self._may_begin(watch):
                 yield from self._begin(watch)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Back-ups, as long as nothing else is to be done."""
+        if self._backups is None:
+            return
+        if self._run is not None or any(watch.pending for watch in self._watches.values()):
+            self._backups.interrupt()
+            return
+        for suite, watch in sorted(self._watches.items()):
+            if watch.day.now is not None:
+                self._backups.offer(suite, watch.as_of, watch.problem)
 
     def revoked(self, partitions: Iterable[Partition]) -> None:
         """Hold nothing of what another planner folds now."""
         gone = {number for topic, number in partitions if topic in TOPICS}
         for suite in [s for s, number in self._partitions.items() if number in gone]:
             del self._watches[suite], self._partitions[suite]
+            if self._backups is not None:
+                self._backups.forget(suite)
             if self._run is not None and self._run.suite == suite:
                 self._workers.cancel()
                 self._run = None
@@ -129,9 +146,28 @@ class ReplanFlow:
                 "as_of": watch.as_of,
                 "unanswered": len(watch.pending),
                 "answers": len(watch.proposals),
+                "backups": self._shown(suite, watch),
             }
             for suite, watch in sorted(self._watches.items())
         }
+
+    def _shown(self, suite: str, watch: Watch) -> list[dict[str, Any]]:
+        """The back-ups that the checker passes now."""
+        held = self._backups.held(suite) if self._backups is not None else {}
+        if not held or watch.day.now is None:
+            return []
+        problem = watch.problem(lead=False)
+        return [
+            {
+                "if": backup.sentence,
+                "summary": backup.alternative.summary,
+                "changes": len(backup.alternative.changes),
+                "cost": backup.alternative.cost,
+                "as_of": backup.as_of,
+            }
+            for _, backup in sorted(held.items())
+            if holds(backup, problem)
+        ]
 
     def proposals(self, suite: str) -> Mapping[str, Proposal]:
         """The newest answers of a suite, by id."""
@@ -189,7 +225,7 @@ class ReplanFlow:
 
     def _job(self, asked: Asked) -> Job:
         limits = asked.limits if asked.limits != self._limits else None
-        return Job(id=asked.id, problem=asked.problem, seed=self._seed, limits=limits)
+        return Job(id=asked.id, problem=asked.problem, seed=self._seed, limits=limits, start=asked.start)
 
     def _finish(self) -> Iterator[Output]:
         run, solved = self._run, self._workers.poll()
@@ -234,9 +270,12 @@ class ReplanFlow:
     def _ask(self, watch: Watch) -> Asked:
         problem, open_proposal = watch.problem(), watch.open_proposal()
         hurry = self._cancelled >= self._patience.cancels and len(problem.cases) > LARGE
+        triggers = tuple(watch.pending.values())
+        held = self._backups.held(watch.layout.id) if self._backups is not None else {}
+        backup = next((held[key] for key in keys_of(triggers) if key in held), None)
         return Asked(
             problem=problem,
-            triggers=tuple(watch.pending.values()),
+            triggers=triggers,
             as_of=watch.as_of,
             rules_digest=self._rules_digest,
             forecasts_digest=forecasts_digest(problem, watch.forecasts),
@@ -245,6 +284,7 @@ class ReplanFlow:
             seed=self._seed,
             limits=self._limits.hurried() if hurry else self._limits,
             supersedes=open_proposal.id if open_proposal else None,
+            start=start_from(backup, problem) if backup is not None else (),
         )
 
     def _answer(self, watch: Watch, proposal: Proposal, began: float) -> Output:

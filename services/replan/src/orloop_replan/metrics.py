@@ -18,3 +18,6 @@ ANSWER_SECONDS = histogram(
 CANCELLED = counter("orloop_replan_cancelled_total", "Solves that were dropped because a newer trigger came.")
 UNANSWERED = gauge("orloop_replan_unanswered", "Triggers that wait for an answer.", ["suite"])
 ALTERNATIVES = histogram("orloop_replan_alternatives", "Alternatives in a proposal.", buckets=(0, 1, 2, 3))
+BACKUPS = counter(
+    "orloop_replan_backups_total", "Back-ups worked out ahead of time: found, interrupted, used.", ["outcome"]
+)

@@ -1,7 +1,11 @@
 """The doors of the planner: an engine that finds plans, a desk of workers that solve beside the loop."""
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from orloop_common.domain.problem import PlanProblem
+
+from .domain.backups import Backup
 from .domain.search import Cut, Engine, Goal, Job, Limits, Plan, Search, Solved, Stop, Stopped, never
 
 
@@ -20,7 +24,39 @@ class Workers(Protocol):
     def close(self) -> None: ...
 
 
+class Solver(Protocol):
+    """One process that solves one job after the other; never blocks."""
+
+    def ask(self, job: Job) -> None:
+        """Hand over a job."""
+
+    def answer(self) -> Solved | None:
+        """The answer to the newest job, once it is there."""
+
+    def alive(self) -> bool: ...
+
+    def end(self) -> None:
+        """End it at once."""
+
+
+class Backups(Protocol):
+    """Plans for what has not happened yet, worked out beside the loop; never blocks."""
+
+    def interrupt(self) -> None:
+        """Something is to be done: give way at once."""
+
+    def offer(self, suite: str, as_of: int, problem: Callable[[], PlanProblem]) -> None:
+        """There is time."""
+
+    def held(self, suite: str) -> Mapping[str, Backup]:
+        """The newest back-ups by key."""
+
+    def forget(self, suite: str) -> None: ...
+
+
 __all__ = [
+    "Backup",
+    "Backups",
     "Cut",
     "Engine",
     "Goal",
@@ -29,6 +65,7 @@ __all__ = [
     "Plan",
     "Search",
     "Solved",
+    "Solver",
     "Stop",
     "Stopped",
     "Workers",

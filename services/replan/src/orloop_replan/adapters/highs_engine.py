@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pyomo.environ as pyo  # type: ignore[import-untyped]
 import pyomo.version  # type: ignore[import-untyped]
 
-from orloop_common.domain.cost import price
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.rightshift import right_shift
@@ -49,21 +48,17 @@ class HighsEngine:
         return f"pyomo {pyomo.version.version} highs {solver.version()}"
 
     def search(self, problem: PlanProblem, seed: int, start: Plan | None = None) -> Search:
-        return HighsSearch(problem, seed, self.limits, start, self._stop)
+        return HighsSearch(problem, seed, self.limits, self._stop)
 
 
 class HighsSearch:
     """One problem in HiGHS."""
 
-    def __init__(
-        self, problem: PlanProblem, seed: int, limits: Limits, given: Plan | None = None, stop: Stop = never
-    ) -> None:
+    def __init__(self, problem: PlanProblem, seed: int, limits: Limits, stop: Stop = never) -> None:
         self.problem = problem
         self.limits = limits
         self._stop = stop
-        start: Plan = right_shift(problem)
-        if given is not None and price(problem, given).total < price(problem, start).total:
-            start = given
+        start = right_shift(problem)
         self.candidates = restricted(problem, start, limits)
         self._go_on()
         self._polished = polish(Timeline(problem), self.candidates, start, seed, limits.orders)

@@ -17,7 +17,7 @@ from orloop_common.domain.digest import digest
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_replan.domain.class_order import in_class_order
-from orloop_replan.domain.kernels import SearchWeights, anneal, price_chosen
+from orloop_replan.domain.kernels import SearchWeights, anneal, decode_from, price_chosen, right_shift_chosen
 from orloop_replan.domain.repairing import Barred, circle_of, keeps, repaired
 from orloop_replan.domain.search import Cut, Goal, Limits, Plan, Proof, Search, Stop, Stopped, never
 from orloop_replan.domain.slots import Ints, Slots, build
@@ -58,8 +58,9 @@ class PriceSearch:
     ) -> None:
         self.problem, self.seed, self.limits, self._stop = problem, seed, limits, stop
         self.slots = build(problem)
-        self._given = self.slots.chosen(given) if given is not None else None
+        self._given = self._near(given) if given is not None else None
         self._asked = 0
+        self._left = limits.others_work
         self._known: dict[str, dict[Place, int]] = {}
 
     @cached_property
@@ -69,6 +70,24 @@ class PriceSearch:
         growth = (*(k for k in (8, 16, 30) if k < limits.grown), limits.grown)
         work = FixLimits(scout=limits.scout, decodes=limits.decodes, growth=growth)
         return solve(self.slots, self.seed, work, self._stop, self._given)
+
+    def _near(self, plan: Plan) -> Ints:
+        """The plan [n] that comes of a given one where time has passed or things have changed since: each case in
+        its room as soon as it can be from its start on, then repaired; who is not in it waits in turn.
+        """
+        slots, wanted = self.slots, right_shift_chosen(self.slots)
+        for i, case in enumerate(self.problem.cases):
+            place = plan.get(case.id)
+            if place is None or place.room is None or place.start is None or place.room not in slots.rooms:
+                continue
+            if place == case.current and slots.published[i] >= 0:
+                wanted[i] = slots.published[i]
+                continue
+            first = max(0, -((slots.origin - place.start) // (slots.tick * slots.step)))
+            later = slots.table[i, slots.rooms.index(place.room), first:]
+            free = later[later >= 0]
+            wanted[i] = free[0] if len(free) else wanted[i]
+        return decode_from(slots, wanted)
 
     def proof(self) -> Proof:
         """What the first plan is worth: no plan that postpones as little costs less than `bound`."""
@@ -95,24 +114,29 @@ class PriceSearch:
         order = np.argsort(costs, kind="stable")
         order = order[allowed[order]]
         bars = [Row(row.places, row.at_most, row.postponed) for row in rows]
-        mip = MipLimits(nodes=self.limits.nodes, work=self.limits.other_work)
         sizes = (self.limits.other, self.limits.grown, 3 * self.limits.grown)
         for each in sizes[goal.kind == "lowest_cost" :]:
-            chosen, in_turn = self._fixed(slots, order[: each * slots.n], begin, mip, bars)
+            chosen, in_turn = self._fixed(slots, order[: each * slots.n], begin, bars)
             good = [begin] if sound else []
             good += [chosen] if chosen is not None and (in_turn or not sound) else []
             if good:
                 return self._plan(in_class_order(self.slots, min(good, key=lambda p: price_chosen(slots, p))))
         return None
 
-    def _fixed(
-        self, slots: Slots, places: Ints, begin: Ints, limits: MipLimits, bars: list[Row]
-    ) -> tuple[Ints | None, bool]:
-        """The best plan over some places, and whether it swaps nobody; a swap that it first proposes is cut off."""
+    def _fixed(self, slots: Slots, places: Ints, begin: Ints, bars: list[Row]) -> tuple[Ints | None, bool]:
+        """The best plan over some places, and whether it swaps nobody; a swap that it first proposes is cut off.
+
+        None where the work for all other plans together has been spent.
+        """
+        chosen: Ints | None = None
         for _ in range(SWAPS):
-            chosen = restricted(slots, places, begin, limits, bars, stop=self._stop).chosen
+            if self._left <= 0:
+                break
+            limits = MipLimits(nodes=self.limits.nodes, work=min(self._left, self.limits.other_work))
+            found = restricted(slots, places, begin, limits, bars, stop=self._stop)
             if self._stop():
                 raise Stopped
+            chosen, self._left = found.chosen, self._left - found.work
             circle = None if chosen is None else circle_of(self.slots, chosen)
             if circle is None:
                 return chosen, True
@@ -136,8 +160,8 @@ class PriceSearch:
             pool=POOL,
         )
         plans = [annealed.chosen, *annealed.pool, *known]
-        if rows:
-            mended = repaired(self.slots, annealed.chosen, rows, self.seed + 3, decodes, weights, slots)
+        if rows or circle_of(self.slots, annealed.chosen) is not None:
+            mended = repaired(self.slots, annealed.chosen, rows, self.seed + 3, decodes // 4, weights, slots)
             plans += [mended] if mended is not None else []
         sound = [p for p in plans if all(keeps(row, p) for row in rows) and allowed[p[p >= 0]].all()]
         sound.sort(key=lambda p: price_chosen(slots, p))
@@ -151,10 +175,11 @@ class PriceSearch:
         slots = self.slots
         left = np.array([case.current.room is not None for case in self.problem.cases], np.int64)
         moved = np.where(slots.mode < slots.n, left[slots.case], 0)
+        tier = goal.postponed if self.problem.weights.strict else 0
         return replace(
             slots,
             cost=slots.cost * goal.cost + goal.changed * moved,
-            postpone=slots.postpone * goal.cost + goal.changed * left + goal.postponed * (1 + slots.rank),
+            postpone=slots.postpone * goal.cost + goal.changed * left + tier * (1 + slots.rank),
             overtime=slots.overtime * goal.cost + goal.overtime,
             fair_weight=slots.fair_weight * goal.cost,
         )

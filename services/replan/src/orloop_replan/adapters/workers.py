@@ -28,6 +28,7 @@ _log = get_logger("workers")
 COMMAND = (sys.executable, "-m", "orloop_replan.child")
 STOPS_WITHIN = 0.7
 """Seconds in which a child that was told to stop has to say that it has; then it is ended."""
+LOWEST = 19
 SHARES = (0.75, 1.0)
 """By when each engine has to be done, as a share of the guard."""
 ENGINES = len(SHARES)
@@ -121,6 +122,11 @@ class Child:
         self._process.wait()
         self._asks.put(None)
         said.close()
+
+
+def low_priority(memory: int = 0) -> Child:
+    """A child that gives way to everything else."""
+    return Child(ChildSettings(limits=Limits(), memory=memory, nice=LOWEST))
 
 
 @dataclass

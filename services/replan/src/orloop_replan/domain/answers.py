@@ -11,6 +11,7 @@ from orloop_common.domain.cost import overtime, price, who_pays
 from orloop_common.domain.derived import Alternative, CaseForecast, Proposal, SolverRecord, Trigger
 from orloop_common.domain.digest import derived_id, digest
 from orloop_common.domain.grid import slots_past
+from orloop_common.domain.plan import Assignment
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.rightshift import right_shift
 from orloop_common.domain.site import SuiteLayout
@@ -37,7 +38,7 @@ class Asked:
     """What is to be answered, and on what it stands.
 
     `forecasts_stale` marks forecasts that are not of the triggers' state, `forecasts_old` those that people have to
-    be told about.
+    be told about. `start` is the plan of a back-up that the search begins from.
     """
 
     problem: PlanProblem
@@ -50,12 +51,16 @@ class Asked:
     limits: Limits
     supersedes: str | None = None
     forecasts_old: bool = False
+    start: tuple[Assignment, ...] = ()
 
     @property
     def id(self) -> str:
         """The digest of the inputs: the same question has the same answer under the same name."""
         triggers = sorted(t.event for t in self.triggers)
-        return derived_id("proposal", digest(self.problem), str(self.seed), digest(self.limits), digest(triggers))
+        begun = (digest(self.start),) if self.start else ()
+        return derived_id(
+            "proposal", digest(self.problem), str(self.seed), digest(self.limits), digest(triggers), *begun
+        )
 
 
 def without_solving(problem: PlanProblem, triggers: Sequence[Trigger]) -> str | None:

@@ -96,15 +96,15 @@ class Engine(Protocol):
         """The way it goes, for the record: price_and_fix, milp."""
 
     def search(self, problem: PlanProblem, seed: int, start: Plan | None = None) -> Search:
-        """Begin on a problem, from a plan that is known to be sound; raises `Stopped` when it is told to."""
+        """Begin on a problem, with a plan that is repaired and then known; `Stopped` when it is told to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A problem to solve; `id` names it among those that were handed over.
 
-    `start` is a sound plan to begin from (a back-up), `limits` are others than the engine's own. `skip` engines
-    are passed over, because of `note`. With a `wish` the question is not for a plan but what the wish would do to
+    `start` is a plan to begin from (a back-up), repaired where it no longer holds; `limits` are others than the
+    engine's own. `skip` engines are passed over, because of `note`. With a `wish` the question is not for a plan but what the wish would do to
     `start`; `within` is how many seconds of wall time there are for it.
     """
 
@@ -146,6 +146,7 @@ class Limits:
     grown: int = 16
     other: int = 6
     other_work: int = 600_000
+    others_work: int = 1_500_000
     scenarios: int = 500
 
     def hurried(self) -> "Limits":

@@ -21,12 +21,14 @@ from .master import Master, Prices
 class BoundLimits:
     """When to stop: after so many `rounds`, or once master and bound are within `tolerance` of each other.
 
-    All rounds together price about `priced` places at most, ten rounds at least: hundreds of cases are answered, too.
+    All rounds together price about `priced` places at most, ten rounds at least, and the master does about so many
+    simplex `iterations`: hundreds of cases are answered, too.
     `smoothing` is how much of the best prices so far goes into the next ones.
     """
 
     rounds: int = 400
     priced: int = 40_000_000
+    iterations: int = 200_000
     tolerance: float = 1e-3
     smoothing: float = 0.5
 
@@ -101,7 +103,7 @@ class _Search:
     def run(self, limits: BoundLimits, stop: Callable[[], bool]) -> None:
         rounds = max(10, limits.priced // max(1, self.arcs.slots.places))
         for _ in range(min(limits.rounds, rounds)):
-            if stop():
+            if stop() or self.master.iterations > limits.iterations:
                 return
             self.optimum = self.master.solve()
             exact = self.master.prices()

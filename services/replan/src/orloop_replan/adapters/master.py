@@ -8,6 +8,7 @@ import numpy as np
 
 from orloop_replan.domain.pricing import Arcs, Floats
 from orloop_replan.domain.slots import Ints
+
 from .columns import Columns
 
 INF = highspy.kHighsInf
@@ -53,6 +54,7 @@ class Master:
         self.n, self.rooms, self.groups = slots.n, len(slots.rooms), len(slots.fair_count)
         self._rows = self.n + self.rooms + self.groups
         self._active: list[tuple[int, int]] = []
+        self.iterations = 0
         self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
         for name, value in {"output_flag": False, "threads": 1, "presolve": "off", "simplex_strategy": 0}.items():
             asked(self._highs.setOptionValue(name, value), f"option {name}")
@@ -109,6 +111,7 @@ class Master:
         if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             self._highs.clearSolver()
             asked(self._highs.run(), "a run")
+        self.iterations += int(self._highs.getInfo().simplex_iteration_count)
 
     def weights(self) -> Floats:
         """How much of every place the optimum takes [m]."""

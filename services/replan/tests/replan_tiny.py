@@ -18,7 +18,8 @@ from orloop_common.domain.problem import (
 )
 from orloop_common.domain.vocabulary import Urgency
 
-CORE = replace(DEFAULT_WEIGHTS, changed=0, moved_again=0, strict=False)
+NOT_MODELLED = {"surgeon_idle": 0, "break_in": 0, "add_on_slack": 0}
+CORE = replace(DEFAULT_WEIGHTS, **NOT_MODELLED, changed=0, moved_again=0, strict=False)
 HALF = timedelta(minutes=30)
 
 

@@ -125,7 +125,7 @@ def test_postponements_are_a_tier_of_their_own_where_classes_come_in_strict_orde
     assert tiers(whole, plan) == {"postponements": 2 * 4, "cost": price(whole, plan).total}
     assert tiers(whole, plan | {"ureteroscopy": AWAY})["postponements"] == 8 + 2
     assert tiers(whole, plan | {"nephrectomy": AWAY, "ureteroscopy": AWAY})["postponements"] < 2 * 8
-    assert set(tiers(replace(whole, weights=DEFAULT_WEIGHTS), plan)) == {"cost"}
+    assert set(tiers(replace(whole, weights=replace(DEFAULT_WEIGHTS, strict=False)), plan)) == {"cost"}
 
 
 @pytest.mark.parametrize(

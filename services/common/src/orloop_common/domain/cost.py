@@ -19,7 +19,21 @@ from .plan import Interval, Place
 from .problem import PlanProblem, ProblemCase, Weights
 from .vocabulary import Urgency
 
-DEFAULT_WEIGHTS = Weights(delay={Urgency.ELECTIVE: 2, Urgency.EXPEDITED: 3, Urgency.URGENT: 4, Urgency.IMMEDIATE: 4})
+DEFAULT_WEIGHTS = Weights(
+    delay={Urgency.ELECTIVE: 2, Urgency.EXPEDITED: 3, Urgency.URGENT: 4, Urgency.IMMEDIATE: 4},
+    fairness=8,
+    fairness_late=2,
+    fairness_prime=2,
+    preferred_start=1,
+    preferred_room=3,
+    continuity=3,
+    strict=True,
+)
+"""What a suite starts with.
+
+Terms that no bound holds (`surgeon_idle`, `break_in`, `add_on_slack`) have their price where a suite sets one:
+each point of theirs is a point by which no plan can be proven, and no answer to `why_not` be sure.
+"""
 BREAK_IN_UNTIL = time(16, 0)
 """The glossary's `bim_gap` looks at gaps until 16:00 site time."""
 Assignments = Mapping[str, Place]

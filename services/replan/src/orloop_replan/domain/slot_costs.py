@@ -64,7 +64,7 @@ def tables(clock: Any, case: Ints, room: Ints, start: Ints, mode: Ints, end: Int
     cost = cost + np.where((wished_room > -2) & (room != wished_room), weights.preferred_room, 0)
     if weights.continuity:
         team = np.array([[not c.team_rooms or r.id in c.team_rooms for r in problem.rooms] for c in cases])
-        cost = cost + np.where(team[case, room], 0, weights.continuity)
+        cost = cost + np.where(team.reshape(len(cases), len(problem.rooms))[case, room], 0, weights.continuity)
     block = np.array([offset(r.block_end) for r in problem.rooms], float)[room]
     stay = of(lambda c: c.length.total_seconds()) - np.where(published, of(lambda c: c.slack.total_seconds()), 0)
     leaves = at + stay + of(lambda c: c.cleanup.total_seconds())
@@ -77,7 +77,8 @@ def postponing(problem: PlanProblem) -> Ints:
     """The published price of leaving each case to another day."""
     weights = problem.weights
     found = [
-        postponing_cost(problem, c) + (weights.moved_again * c.moved_today + weights.changed) * (c.current.room is not None)
+        postponing_cost(problem, c)
+        + (weights.moved_again * c.moved_today + weights.changed) * (c.current.room is not None)
         for c in problem.cases
     ]
     return np.array(found, np.int64)

@@ -8,6 +8,7 @@ that compare times want a machine that does nothing else. `--freeze SIZES` draws
 import argparse
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,20 @@ def _thin(result: Result, most: int = 40) -> list[list[Any]]:
     return [point for k, point in enumerate(curve) if (len(curve) - 1 - k) % every == 0]
 
 
+def _freeze(size: str) -> None:
+    """Draw a set anew; what is known of a problem that stays is kept."""
+    before = read_best()
+    for name in names(size, True, before):
+        (INSTANCES / f"{name}.json.gz").unlink(missing_ok=True)
+    others = {name: known for name, known in before.items() if name not in names(size, True, before)}
+    drawn = freeze(size)
+    for name, known in drawn.items():
+        old = before.get(name)
+        if old is not None and (old.movable, old.right_shift) == (known.movable, known.right_shift):
+            drawn[name] = replace(old, full=known.full)
+    write_best(others | drawn)
+
+
 def main() -> None:
     """Measure, print and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,11 +91,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.freeze:
         for size in given.freeze.split(","):
-            stale = {name: k for name, k in read_best().items() if name.rsplit("-", 2)[0] != f"r{size}"}
-            for path in INSTANCES.glob(f"r{size}-*.json.gz"):
-                if path.name.removesuffix(".json.gz").rsplit("-", 2)[0] == f"r{size}":
-                    path.unlink()
-            write_best(stale | freeze(size))
+            _freeze(size)
         return
     given.docs.mkdir(parents=True, exist_ok=True)
     for size in given.sizes.split(","):

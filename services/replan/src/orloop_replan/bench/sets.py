@@ -64,7 +64,7 @@ class Wanted:
 SETS = {
     "tiny": Wanted(3, 4, 10, 1, 1),
     "tiny-full": Wanted(3, 4, 9, 1, 1, kind="full", events=("down", "storm")),
-    "20": Wanted(20, 38, 50, 3, 12, harder=1.6),
+    "20": Wanted(20, 38, 50, 3, 12, harder=1.75),
     "40": Wanted(40, 79, 88, 3, 12, harder=1.8),
     "40-early": Wanted(40, 110, 137, 1, 2, now="08:00"),
     "20-full": Wanted(20, 38, 50, 1, 3, kind="full"),

@@ -56,20 +56,16 @@ class Columns:
     def entries(self, first: int, row_of: Ints, rows: int, only_resources: bool) -> tuple[Ints, Ints, Floats]:
         """Row, column (counted from `first`) and value of what the columns from `first` on have in the master."""
         slots, arcs = self.arcs.slots, self.arcs
-        ptr = self._ptr[first:]
-        size = _entries(
-            ptr, self._flat, slots.case, slots.mode, slots.start, slots.room, slots.use_ptr, slots.use_resource,
-            slots.use_from, slots.use_until, slots.use_amount, arcs.fair_ptr, arcs.fair_of, slots.fair_measure, arcs.coef,
-            row_of, slots.n, len(arcs.kinds), only_resources, np.zeros(rows), np.zeros(rows, np.int64),
-            np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0),
+        given = (
+            self._ptr[first:], self._flat, slots.case, slots.mode, slots.start, slots.room, slots.use_ptr,
+            slots.use_resource, slots.use_from, slots.use_until, slots.use_amount, arcs.fair_ptr, arcs.fair_of,
+            slots.fair_measure, arcs.coef, row_of, slots.n, len(arcs.kinds), only_resources,
         )  # fmt: skip
-        row, column, value = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size)
-        _entries(
-            ptr, self._flat, slots.case, slots.mode, slots.start, slots.room, slots.use_ptr, slots.use_resource,
-            slots.use_from, slots.use_until, slots.use_amount, arcs.fair_ptr, arcs.fair_of, slots.fair_measure, arcs.coef,
-            row_of, slots.n, len(arcs.kinds), only_resources, np.zeros(rows), np.zeros(rows, np.int64),
-            row, column, value,
-        )  # fmt: skip
+        size = 0
+        row, column, value = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+        for _ in range(2):  # counts first, then writes
+            row, column, value = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size)
+            size = _entries(*given, np.zeros(rows), np.zeros(rows, np.int64), row, column, value)
         return row, column, value
 
     def weights(self, x: Floats) -> Floats:

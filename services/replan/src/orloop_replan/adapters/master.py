@@ -33,12 +33,12 @@ def asked(status: Any, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Duals: of cases [n], rooms [R], groups [G] and resources [K, T]."""
+    """Duals: of cases [n], rooms [R], groups [G] and resources [K, T]; floats, or whole multiples of some unit."""
 
-    case: Floats
-    room: Floats
-    fair: Floats
-    resource: Floats
+    case: Any
+    room: Any
+    fair: Any
+    resource: Any
 
 
 class Master:
@@ -56,7 +56,8 @@ class Master:
         self._active: list[tuple[int, int]] = []
         self.iterations = 0
         self._highs = highspy.Highs()  # type: ignore[no-untyped-call]
-        for name, value in {"output_flag": False, "threads": 1, "presolve": "off", "simplex_strategy": 0}.items():
+        options: list[tuple[str, Any]] = [("output_flag", False), ("threads", 1), ("presolve", "off")]
+        for name, value in (*options, ("simplex_strategy", 0)):
             asked(self._highs.setOptionValue(name, value), f"option {name}")
         fair_row = self.n + self.rooms + np.arange(self.groups)
         lp = highspy.HighsLp()

@@ -7,85 +7,26 @@ the distance from bound to plan cannot be in a better plan: where all others wer
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 
-import highspy
 import numpy as np
 
-from orloop_common.domain.cost import floor, price, tiers
-from orloop_common.domain.derived import SolverRecord
-from orloop_common.domain.digest import digest
-from orloop_common.domain.plan import Assignment, Place
+from orloop_common.domain.cost import floor, price
 from orloop_common.domain.problem import PlanProblem
-from orloop_common.domain.solution import Certificate, PlanSolution, Tier
-
 from orloop_replan.domain.kernels import anneal, price_chosen, rank_chosen, right_shift_chosen
 from orloop_replan.domain.search import Stopped
 from orloop_replan.domain.slots import Ints, Slots, build
-from .bound import Bound, BoundLimits, certificate_of, lower_bound
+
+from .bound import Bound, certificate_of, lower_bound
+from .found import THOROUGH, FixLimits, Found, Stage, solution
 from .restricted import MipLimits, restricted
 from .rounding import rounded
+
+__all__ = ["THOROUGH", "WARM", "FixLimits", "Found", "Stage", "solution", "solve"]
 
 MARGIN = 1e-6
 WARM, COOL = 8, 3
 """Temperatures at which annealing begins from a good plan, in the unit of cost."""
-
-
-@dataclass(frozen=True, slots=True)
-class FixLimits:
-    """How much work each stage may do: never seconds, so that the same problem gives the same plan.
-
-    `scout` are changed plans tried before the bound, `samples` plans drawn from its optimum, of which the best
-    `starts` are annealed with `decodes` changed plans each. `growth` is how many places a case each restricted
-    model looks at; all of them together may spend `work` times the square of the number of cases.
-    """
-
-    scout: int = 20_000
-    bound: BoundLimits = field(default_factory=BoundLimits)
-    samples: int = 60
-    starts: int = 3
-    decodes: int = 10_000
-    growth: tuple[int, ...] = (4, 8, 16, 32)
-    work: int = 1_400
-    gap: float = 0.99
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What was known after a stage, and the CPU seconds until then."""
-
-    name: str
-    cost: int
-    bound: int
-    seconds: float
-    note: str = ""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Found:
-    """A plan and its proof. `cost` is the published one, counted from the plan; `rank` its tier above.
-
-    `bound` is what every plan costs that postpones no more in that tier, `certified` the part of it that
-    `certificate` proves. `ranked` is the least that the tier above can be.
-    """
-
-    slots: Slots
-    chosen: Ints
-    cost: int
-    bound: int
-    certified: int
-    proven: bool
-    certificate: Certificate
-    lower: Bound
-    rank: int
-    ranked: int
-    seed: int
-    limits: FixLimits
-    stages: tuple[Stage, ...]
-
-    @property
-    def plan(self) -> dict[str, Place]:
-        return self.slots.plan(self.chosen[self.chosen >= 0])
 
 
 def solve(
@@ -111,6 +52,7 @@ class _Solve:
         self.slots, self.seed, self.limits, self.stop = slots, seed, limits, stop
         self.begun = time.process_time()
         self.stages: list[Stage] = []
+        self.good: list[Ints] = [np.zeros(0, np.int64)]
         self.chosen = np.full(slots.n, -1, np.int64)
         self.key: tuple[int, int] | None = None
         self.cost = 0
@@ -133,7 +75,7 @@ class _Solve:
         ]
         lower = lower_bound(slots, incumbents, limits.bound, self.stop)
         self._go_on()
-        self.lowest = lower.certified
+        self.lowest = max(lower.certified, floor(slots.problem))
         self._note("bound", f"{lower.work} rounds")
         if not self._done():
             self._round(lower)
@@ -163,9 +105,14 @@ class _Solve:
         self._note("rounding")
         plans.sort(key=lambda plan: (rank_chosen(slots, plan), price_chosen(slots, plan)))
         for number, plan in enumerate(plans[: limits.starts]):
-            self._take(anneal(slots, plan, self.seed + number, limits.decodes, hot=WARM).chosen)
-        self._take(anneal(slots, self.chosen, self.seed + limits.starts, 2 * limits.decodes, hot=COOL).chosen)
+            self._good(anneal(slots, plan, self.seed + number, limits.decodes, hot=WARM).chosen)
+        self._good(anneal(slots, self.chosen, self.seed + limits.starts, 2 * limits.decodes, hot=COOL).chosen)
         self._note("annealing")
+
+    def _good(self, chosen: Ints) -> None:
+        """A plan whose places the restricted models look at, too."""
+        self.good.append(chosen[chosen >= 0])
+        self._take(chosen)
 
     def _tier_above(self) -> int:
         """Postpones as little as possible first, where that is a tier of its own; the least that it can be."""
@@ -201,7 +148,8 @@ class _Solve:
                 return
             looked = count
             mip = MipLimits(work=left, gap=self.limits.gap, sparing=True)
-            found = restricted(slots, order[:count], self.chosen, mip, stop=self.stop)
+            kept = np.union1d(order[:count], np.concatenate(self.good))
+            found = restricted(slots, kept, self.chosen, mip, stop=self.stop)
             self._go_on()
             if not found.work:
                 return
@@ -234,33 +182,3 @@ class _Solve:
     def _note(self, name: str, note: str = "") -> None:
         seconds = time.process_time() - self.begun
         self.stages.append(Stage(name, self.cost, min(self.cost, self.lowest), seconds, note))
-
-
-def solution(problem: PlanProblem, found: Found, seconds: float | None = None) -> PlanSolution:
-    """What is handed over: the plan, its terms and its proof, by name."""
-    plan, least = found.plan, floor(problem)
-    cost = price(problem, plan)
-    bounds = {"postponements": found.ranked, "cost": found.bound}
-    spent = found.stages[-1].seconds if seconds is None else seconds
-    return PlanSolution(
-        suite=problem.suite,
-        problem_digest=digest(problem),
-        plan=tuple(Assignment(case=case, place=place) for case, place in sorted(plan.items())),
-        cost=cost.total,
-        bound=found.bound,
-        floor=least,
-        gap=0.0 if found.bound >= cost.total else (cost.total - found.bound) / max(1, cost.total - least),
-        certified=found.certified,
-        proven=found.proven,
-        terms=asdict(cost),
-        tiers=tuple(Tier(name=name, cost=value, bound=bounds[name]) for name, value in tiers(problem, plan).items()),
-        cpu_seconds=spent,
-        solver=SolverRecord(
-            path="price_and_fix",
-            solver=f"highs {highspy.Highs().version()}",  # type: ignore[no-untyped-call]
-            seed=found.seed,
-            settings={"growth": ",".join(map(str, found.limits.growth)), "decodes": str(found.limits.decodes)},
-            seconds=spent,
-        ),
-        certificate=found.certificate,
-    )

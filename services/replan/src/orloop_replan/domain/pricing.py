@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from . import pricing_kernels as compiled
 from .slots import Ints, Slots
 
 Floats = npt.NDArray[np.float64]
@@ -100,38 +100,11 @@ def _could_bind(slots: Slots, pair_mode: Ints, pair_start: Ints) -> Flags:
     by_case = np.zeros_like(most)
     order = np.argsort(pair_mode % max(1, slots.n), kind="stable")
     if len(order):
-        _demand(
+        compiled.demand(
             order, pair_mode, pair_start, slots.n, slots.use_ptr, slots.use_resource, slots.use_from, slots.use_until,
             slots.use_amount, by_case, most,
         )  # fmt: skip
     return most > slots.capacity
-
-
-@njit(cache=True)
-def _demand(
-    order: Any, mode: Any, start: Any, n: int, ptr: Any, resource: Any, since: Any, until: Any, amount: Any,
-    by_case: Any, most: Any,
-) -> None:  # fmt: skip
-    """Adds to `most` the largest amount that each case could hold at a tick; `by_case` is scratch, zero."""
-    last = most.shape[1]
-    q = 0
-    while q < len(order):
-        i = mode[order[q]] % n
-        stop = q
-        while stop < len(order) and mode[order[stop]] % n == i:
-            stop += 1
-        for write in range(2):
-            for j in range(q, stop):
-                p = order[j]
-                for u in range(ptr[mode[p]], ptr[mode[p] + 1]):
-                    k = resource[u]
-                    for t in range(max(0, start[p] + since[u]), min(last, start[p] + until[u])):
-                        if write == 0:
-                            by_case[k, t] = max(by_case[k, t], amount[u])
-                        else:
-                            most[k, t] += by_case[k, t]
-                            by_case[k, t] = 0
-        q = stop
 
 
 def arc_costs(arcs: Arcs, cost: Any, case_price: Any, resource_price: Any, fair_price: Any) -> Any:
@@ -141,34 +114,12 @@ def arc_costs(arcs: Arcs, cost: Any, case_price: Any, resource_price: Any, fair_
     np.cumsum(resource_price, axis=1, out=prefix[:, 1:])
     table = np.zeros(len(arcs.pair_mode), case_price.dtype)
     out = np.empty(slots.places, case_price.dtype)
-    _arc_costs(
+    compiled.arc_costs(
         arcs.pair, arcs.pair_mode, arcs.pair_start, slots.case, cost, slots.use_ptr, slots.use_resource, slots.use_from,
         slots.use_until, slots.use_amount, case_price, prefix, arcs.fair_ptr, arcs.fair_of, slots.fair_measure,
         arcs.coef, fair_price, table, out,
     )  # fmt: skip
     return out
-
-
-@njit(cache=True)
-def _arc_costs(
-    pair: Any, pair_mode: Any, pair_start: Any, case: Any, cost: Any, ptr: Any, resource: Any, since: Any, until: Any,
-    amount: Any, case_price: Any, prefix: Any, fair_ptr: Any, fair_of: Any, measure: Any, coef: Any, fair_price: Any,
-    table: Any, out: Any,
-) -> None:  # fmt: skip
-    last = prefix.shape[1] - 1
-    for j in range(len(pair_mode)):
-        mode, start = pair_mode[j], pair_start[j]
-        for u in range(ptr[mode], ptr[mode + 1]):
-            a, b = min(last, max(0, start + since[u])), min(last, start + until[u])
-            if b > a:
-                table[j] += amount[u] * (prefix[resource[u], b] - prefix[resource[u], a])
-    for p in range(len(case)):
-        i = case[p]
-        value = cost[p] - case_price[i] - table[pair[p]]
-        for f in range(fair_ptr[i], fair_ptr[i + 1]):
-            g = fair_of[f]
-            value -= fair_price[g] * coef[measure[g], p]
-        out[p] = value
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -199,7 +150,7 @@ def price_rooms(arcs: Arcs, arc: Any, over: Any) -> Priced:
     best, last = np.zeros(rooms, arc.dtype), np.full(rooms, -1, np.int64)
     before, reach = np.full(slots.places, -1, np.int64), np.zeros(slots.places, arc.dtype)
     value, who = np.zeros((most, slots.T + 1, 2), arc.dtype), np.zeros((most, slots.T + 1, 2), np.int64)
-    _forward(
+    compiled.forward(
         arcs.ptr, slots.case, slots.begin, slots.end, arcs.kind, arcs.kinds, arcs.gap, arc, over, _huge(arc),
         value, who, best, last, before, reach,
     )  # fmt: skip
@@ -211,7 +162,7 @@ def through(arcs: Arcs, arc: Any, over: Any, priced: Priced) -> Any:
     slots, most = arcs.slots, arcs.gap.shape[1]
     value, first = np.zeros((most, slots.T + 1, 2), arc.dtype), np.zeros((most, slots.T + 1), np.int64)
     out = np.zeros_like(priced.reach)
-    _backward(
+    compiled.backward(
         arcs.ptr, slots.case, slots.begin, slots.end, arcs.kind, arcs.kinds, arcs.gap, arc, over, _huge(arc),
         value, first, priced.best, priced.reach, out,
     )  # fmt: skip
@@ -220,93 +171,3 @@ def through(arcs: Arcs, arc: Any, over: Any, priced: Priced) -> Any:
 
 def _huge(arc: Any) -> Any:
     return _HUGE_INT if arc.dtype == np.int64 else _HUGE_FLOAT
-
-
-@njit(cache=True)
-def _forward(
-    ptr: Any, case: Any, begin: Any, end: Any, kind: Any, kinds: Any, gap: Any, arc: Any, over: Any, huge: Any,
-    value: Any, who: Any, best: Any, last: Any, before: Any, reach: Any,
-) -> None:  # fmt: skip
-    """`value[c, t]`: the cheapest way that ends by t with class c, and the cheapest that ends with another case."""
-    ticks = value.shape[1]
-    ahead, source = np.zeros((value.shape[0], 2), arc.dtype), np.zeros((value.shape[0], 2), np.int64)
-    zero = over[0, 0] - over[0, 0]
-    for r in range(len(kinds)):
-        count, q, stop = kinds[r], ptr[r], ptr[r + 1]
-        value[:count] = huge
-        who[:count] = -1
-        for t in range(ticks):
-            if q >= stop:
-                break
-            if t > 0:
-                for c in range(count):
-                    for z in range(2):
-                        if value[c, t - 1, z] < huge:
-                            _keep(value[c, t], who[c, t], case, value[c, t - 1, z], who[c, t - 1, z])
-            if begin[q] != t:
-                continue
-            for b in range(count):
-                ahead[b], source[b] = zero, -1
-                for a in range(count):
-                    s = t - gap[r, a, b]
-                    if s < 0:
-                        continue
-                    for z in range(2):
-                        if value[a, s, z] < ahead[b, 1]:
-                            _keep(ahead[b], source[b], case, value[a, s, z], who[a, s, z])
-            while q < stop and begin[q] == t:
-                b, e, i = kind[q], end[q], case[q]
-                z = 1 if source[b, 0] >= 0 and case[source[b, 0]] == i else 0
-                total = ahead[b, z] + arc[q]
-                before[q], reach[q] = source[b, z], total
-                if total < value[b, e, 1]:
-                    _keep(value[b, e], who[b, e], case, total, q)
-                total += over[r, e]
-                if total < best[r]:
-                    best[r], last[r] = total, q
-                q += 1
-
-
-@njit(cache=True, inline="always")
-def _keep(value: Any, who: Any, case: Any, total: Any, place: Any) -> None:
-    """Keeps the two cheapest ways whose last cases differ."""
-    i = case[place]
-    if total < value[0]:
-        if who[0] < 0 or case[who[0]] != i:
-            value[1], who[1] = value[0], who[0]
-        value[0], who[0] = total, place
-    elif total < value[1] and (who[0] < 0 or case[who[0]] != i):
-        value[1], who[1] = total, place
-
-
-@njit(cache=True)
-def _backward(
-    ptr: Any, case: Any, begin: Any, end: Any, kind: Any, kinds: Any, gap: Any, arc: Any, over: Any, huge: Any,
-    value: Any, first: Any, best: Any, reach: Any, out: Any,
-) -> None:  # fmt: skip
-    """`value[b, t]`: cheapest rests whose first cases differ, of class b, from t on; `first` the cheapest one's."""
-    ticks = value.shape[1]
-    for r in range(len(kinds)):
-        count, q = kinds[r], ptr[r + 1] - 1
-        for t in range(ticks - 1, -1, -1):
-            for b in range(count):
-                if t + 1 < ticks:
-                    value[b, t], first[b, t] = value[b, t + 1], first[b, t + 1]
-                else:
-                    value[b, t], first[b, t] = huge, -1
-            while q >= ptr[r] and begin[q] == t:
-                a, e, i = kind[q], end[q], case[q]
-                rest = over[r, e]
-                for b in range(count):
-                    s = e + gap[r, a, b]
-                    if s < ticks:
-                        rest = min(rest, value[b, s, 1 if first[b, s] == i else 0])
-                out[q] = reach[q] + rest - best[r]
-                total = arc[q] + rest
-                if total < value[a, t, 0]:
-                    if first[a, t] != i:
-                        value[a, t, 1] = value[a, t, 0]
-                    value[a, t, 0], first[a, t] = total, i
-                elif total < value[a, t, 1] and first[a, t] != i:
-                    value[a, t, 1] = total
-                q -= 1

@@ -23,8 +23,15 @@ def changed(problem: PlanProblem, plan: Mapping[str, Place]) -> list[ProblemCase
 def in_order(problem: PlanProblem, plan: Mapping[str, Place]) -> list[ProblemCase] | Circle:
     """The changed cases, each after those that leave the place it goes to; or the circle they form."""
     moving = changed(problem, plan)
+    held: dict[str | None, list[ProblemCase]] = {}
+    for case in moving:
+        held.setdefault(case.current.room, []).append(case)
     waits_for = {
-        case.id: {other.id for other in moving if other.id != case.id and needs_gone(case, plan[case.id], other)}
+        case.id: {
+            other.id
+            for other in held.get(plan[case.id].room, ())
+            if other.id != case.id and needs_gone(case, plan[case.id], other)
+        }
         for case in moving
     }
     ordered: list[ProblemCase] = []

@@ -12,8 +12,10 @@ from .kernels import SearchWeights, anneal, decode_from, price_chosen, rank_chos
 from .ordering import Circle, in_order
 from .slots import Ints, Slots
 
-MOST = 8
+MOST = 16
 """So many times somebody gives way before the plan is given up."""
+HOT = 4
+"""A low temperature: the others stay about where they are, and do not swap anew."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -92,5 +94,5 @@ def _annealed(
     fewer = keeping(slots, keep, must)
     number = np.where(keep, np.cumsum(keep) - 1, -1)
     start = np.where(chosen >= 0, number[chosen], -1)
-    found = anneal(fewer, decode_from(fewer, start), seed, decodes, weights=weights).chosen
+    found = anneal(fewer, decode_from(fewer, start), seed, decodes, weights=weights, hot=HOT).chosen
     return np.where(found >= 0, left[found], -1)

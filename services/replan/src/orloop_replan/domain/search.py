@@ -104,8 +104,8 @@ class Job:
     """A problem to solve; `id` names it among those that were handed over.
 
     `start` is a plan to begin from (a back-up), repaired where it no longer holds; `limits` are others than the
-    engine's own. `skip` engines are passed over, because of `note`. With a `wish` the question is not for a plan but what the wish would do to
-    `start`; `within` is how many seconds of wall time there are for it.
+    engine's own. `skip` engines are passed over, because of `note`. With a `wish` the question is not for a plan
+    but what the wish would do to `start`; `within` is how many seconds of wall time there are for it.
     """
 
     id: str

@@ -34,12 +34,16 @@ def run(runtime: Runtime[Settings]) -> None:
     except (SiteFileError, RulesFileError) as error:
         raise ConfigurationError(f"ORLOOP_SITE or the rules catalogue: {error}") from None
     suites = [layout.id for layout in site.suites if settings.wants(layout.id)]
-    workers = ChildWorkers(clock, guard=settings.solve_limit, standby=settings.standby, memory=settings.solver_memory)
-    backups = BackupDesk(clock, lambda: low_priority(settings.solver_memory), every=settings.backups)
+    workers = ChildWorkers(
+        clock, guard=settings.solve_limit, standby=settings.standby, memory=settings.solver_memory, data=settings.data
+    )
+    backups = BackupDesk(clock, lambda: low_priority(settings.solver_memory, settings.data), every=settings.backups)
     flow = ReplanFlow(site, suites, workers, clock, rules.digest, backups=backups)
 
     def open_workers() -> ChildWorkers:
-        return ChildWorkers(clock, guard=settings.solve_limit, standby=False, memory=settings.solver_memory)
+        return ChildWorkers(
+            clock, guard=settings.solve_limit, standby=False, memory=settings.solver_memory, data=settings.data
+        )
 
     def find(proposal: str) -> Proposal | None:
         return next((p for s in flow.suites() if (p := flow.proposals(s).get(proposal))), None)

@@ -5,12 +5,14 @@ other child, and then right-shift answers in the parent.
 """
 
 import contextlib
+import os
 import queue
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from orloop_common.domain.digest import digest
 from orloop_common.messages import from_json, to_json
@@ -34,12 +36,23 @@ SHARES = (0.75, 1.0)
 ENGINES = len(SHARES)
 
 
+def kernel_cache(data: Path | None) -> dict[str, str]:
+    """Where compiled kernels are kept: beside their source; under `data` where nobody may write there."""
+    beside = Path(__file__).parents[1]
+    if data is None or "NUMBA_CACHE_DIR" in os.environ or os.access(beside, os.W_OK):
+        return {}
+    return {"NUMBA_CACHE_DIR": str((data / "kernels").absolute())}
+
+
 class Child:
     """One child process and what it has said; jobs are numbered, so that no answer is taken for another's."""
 
-    def __init__(self, settings: ChildSettings, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, settings: ChildSettings, command: Sequence[str] = COMMAND, data: Path | None = None) -> None:
         self._process = subprocess.Popen(
-            [*command, to_json(settings).decode()], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [*command, to_json(settings).decode()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **kernel_cache(data)},
         )
         self.warm = threading.Event()
         self._said: queue.SimpleQueue[tuple[int, Solved]] = queue.SimpleQueue()
@@ -124,9 +137,9 @@ class Child:
         said.close()
 
 
-def low_priority(memory: int = 0) -> Child:
+def low_priority(memory: int = 0, data: Path | None = None) -> Child:
     """A child that gives way to everything else."""
-    return Child(ChildSettings(limits=Limits(), memory=memory, nice=LOWEST))
+    return Child(ChildSettings(limits=Limits(), memory=memory, nice=LOWEST), data=data)
 
 
 @dataclass
@@ -139,6 +152,7 @@ class ChildWorkers:
     standby: bool = True
     memory: int = 0
     command: Sequence[str] = COMMAND
+    data: Path | None = None
     _active: Child | None = None
     _spare: Child | None = None
     _job: Job | None = None
@@ -230,7 +244,7 @@ class ChildWorkers:
         return [child for child in (self._active, self._spare) if child is not None]
 
     def _open(self) -> Child:
-        return Child(ChildSettings(limits=self.limits, memory=self.memory), self.command)
+        return Child(ChildSettings(limits=self.limits, memory=self.memory), self.command, self.data)
 
     def _refill(self) -> None:
         """Another child stands by, as soon as the first one needs the machine no more to become warm."""

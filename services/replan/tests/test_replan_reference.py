@@ -1,7 +1,9 @@
 """The reference model against the checker, the published cost, the places of the engine, and the engine."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from replan_tiny import case, committed, problem, room
@@ -17,6 +19,9 @@ from orloop_replan.domain.option_costs import ranks
 from orloop_replan.domain.options import FILTERS, options
 from orloop_replan.domain.slots import build
 from orloop_replan.generate import generate
+from orloop_replan.plan_files import read_problem
+
+FROZEN = Path(__file__).parents[3] / "contracts" / "instances"
 
 
 def modelled(made: PlanProblem) -> PlanProblem:
@@ -58,7 +63,17 @@ def test_the_reference_and_price_and_fix_agree_on_four_rooms(event: str, kind: s
     agree(modelled(generate(4, event, 1, kind)))
 
 
-def agree(made: PlanProblem) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["rtiny-down-001", "rtiny-emergency-001", "rtiny-overrun-001", "rtiny-storm-001"])
+def test_on_frozen_problems_price_and_fix_finds_what_the_reference_proves(name: str) -> None:
+    frozen = read_problem(FROZEN / f"{name}.json.gz")
+    best = agree(frozen)
+    assert price_and_fix.solve(frozen, 1).cost == best
+    assert json.loads((FROZEN / "best.json").read_text())[name]["cost"] == best
+
+
+def agree(made: PlanProblem) -> int:
+    """The cost of the best plan."""
     referred, found = refer(made), price_and_fix.solve(made, 1)
     assert check(made, found.plan) == ()
     assert referred is not None
@@ -70,6 +85,7 @@ def agree(made: PlanProblem) -> None:
     if found.proven:
         assert found.cost == referred.cost
     assert found.bound <= referred.cost <= found.cost
+    return referred.cost
 
 
 def test_under_limits_the_second_route_still_answers_soundly() -> None:

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 from .checker import check, with_changes
 from .derived import Price
+from .earliest import earliest_possible
 from .expecting import add_on_shortage
 from .fairness import Sat, fairness
-from .grid import ceil_moment, slots_past
+from .grid import slots_past
 from .plan import Interval, Place
 from .problem import PlanProblem, ProblemCase, Weights
 from .vocabulary import Urgency
@@ -128,7 +129,7 @@ def floor(problem: PlanProblem) -> int:
     late = sum(slots_past(past, problem.grid) for past in _overtime(problem, ()).values())
     waits = 0
     for case in problem.cases:
-        start = _earliest_possible(problem, case) if case.urgency is Urgency.IMMEDIATE else None
+        start = earliest_possible(problem, case) if case.urgency is Urgency.IMMEDIATE else None
         if start is not None:
             waited = start - (case.waiting_since or told(case) or problem.now)
             waiting = weights.emergency_wait * slots_past(waited, problem.grid)
@@ -270,21 +271,3 @@ def _against_wish(problem: PlanProblem, case: ProblemCase, room: str, start: dat
         return 0
     away = slots_past(abs(start - wish.start), problem.grid) if wish.start is not None else 0
     return weights.preferred_start * away + weights.preferred_room * (wish.room is not None and room != wish.room)
-
-
-def _earliest_possible(problem: PlanProblem, case: ProblemCase) -> datetime | None:
-    """No start of the case is earlier, whatever else happens; None if no room could take it at all."""
-    told_then = case.current.start - problem.max_early if case.current.start else None
-    implant = case.implant.end if case.implant else None
-    notice = problem.earliest_start if problem.earliest_emergency is None else problem.earliest_emergency
-    bounds = (notice, case.earliest, told_then, case.ready, implant, problem.now + case.transport)
-    after = max(bound for bound in bounds if bound is not None)
-    found = [] if case.current.start is None or case.current.room is None else [case.current.start]
-    for room in problem.rooms:
-        start = ceil_moment(max(after, room.opens), problem.grid)
-        put_there = room.id in (case.current.room, case.scheduled.room)
-        takes = put_there or (case.service in room.services and set(case.needs) <= set(room.capabilities))
-        in_time = case.latest is None or start <= case.latest
-        if takes and in_time and start + case.length + case.cleanup <= room.closes:
-            found.append(start)
-    return min(found, default=None)

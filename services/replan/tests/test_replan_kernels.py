@@ -252,6 +252,18 @@ def test_nobody_keeps_a_place_that_a_postponed_higher_class_could_take() -> None
         assert kernels.rank_chosen(slots, ordered) <= kernels.rank_chosen(slots, without)
 
 
+def test_right_shift_on_a_day_too_short_for_everybody_keeps_the_order_of_classes() -> None:
+    traded = 0
+    for seed in range(12):
+        problem = modelled(generate(8, "down", seed))
+        early = [replace(room, closes=room.closes - timedelta(hours=8)) for room in problem.rooms]
+        slots = build(replace(problem, rooms=tuple(early)))
+        chosen = right_shift_chosen(slots)
+        assert_good(slots, chosen)
+        traded += bool((chosen < 0).any())
+    assert traded > 8
+
+
 def test_another_way_differs_from_the_first_in_enough_cases() -> None:
     slots = build(generate(10, "down", 1))
     first = anneal(slots, right_shift_chosen(slots), 0, 3000).chosen
@@ -278,7 +290,10 @@ def _own(slots: Slots, i: int) -> str | None:
 
 
 def test_a_plan_costs_the_search_what_it_costs_by_the_published_terms() -> None:
-    slots = build(generate(12, "storm", 4, "full"))
+    problem = generate(12, "storm", 4, "full")
+    rooms = tuple(replace(room, block_end=room.block_end - timedelta(hours=4)) for room in problem.rooms)
+    slots = build(replace(problem, rooms=rooms))
+    assert (slots.base_end > slots.block_end).any()
     weights = SearchWeights(changed=3, overtime=2)
     for chosen in anneal(slots, right_shift_chosen(slots), 3, 3000, weights=weights, pool=20).pool:
         room, want, order = kernels._encoded(slots, chosen)

@@ -25,10 +25,10 @@ from orloop_replan.verify_draw import AWKWARD, EASINGS, draw_problem, relax
 QUICK = FixLimits(scout=200, decodes=200, samples=10, growth=(6,))
 
 
-def test_a_dozen_random_plans_are_sound_and_their_bounds_hold() -> None:
-    total = verify.verify_many(range(12), most_rooms=4)
+def test_some_random_plans_are_sound_and_their_bounds_hold() -> None:
+    total = verify.verify_many(range(8), most_rooms=4)
     assert total.wrong == []
-    assert total.problems == 12
+    assert total.problems == 8
 
 
 @pytest.mark.slow

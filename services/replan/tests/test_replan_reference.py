@@ -51,7 +51,7 @@ def test_the_reference_and_the_engine_see_the_same_places(event: str, kind: str)
         assert ranks(made) == published_ranks(made)
 
 
-@pytest.mark.parametrize(("rooms", "event", "kind"), [(2, "down", "core"), (3, "emergency", "full")])
+@pytest.mark.parametrize(("rooms", "event", "kind"), [(2, "down", "core"), (2, "emergency", "full")])
 def test_the_reference_and_price_and_fix_agree(rooms: int, event: str, kind: str) -> None:
     agree(modelled(generate(rooms, event, 3, kind)))
 
@@ -89,12 +89,12 @@ def agree(made: PlanProblem) -> int:
 
 
 def test_under_limits_the_second_route_still_answers_soundly() -> None:
-    made = modelled(generate(8, "down", 2, "core"))
+    made = modelled(generate(5, "down", 2, "core"))
     every = options(made)
-    kept = restrict(made, every, 600)
+    kept = restrict(made, every, 300)
     assert len(kept) < len(every) / 2
     assert {one.case.id for one in kept} == {one.case.id for one in every}
-    plan = solve_reference(made, ReferenceLimits(options=600, nodes=50))
+    plan = solve_reference(made, ReferenceLimits(options=300, nodes=50))
     assert plan is not None
     assert check(made, plan) == ()
 

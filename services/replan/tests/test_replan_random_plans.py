@@ -75,7 +75,7 @@ def test_the_command_says_by_its_exit_code_whether_all_was_right(
     monkeypatch.setattr(verify, "draw_problem", lambda *_: replace(problem(case("a", "1", 11)), rooms=()))
     monkeypatch.setattr(verify, "solve", lambda *_: 1 // 0)
     assert verify.main(["--n", "1"]) == 1
-    assert "seed 0: ZeroDivisionError" in capsys.readouterr().out
+    assert "seed 0: ZeroDivisionError" in capsys.readouterr().err
 
 
 # --- malformed -----------------------------------------------------------------------------------------

@@ -130,6 +130,8 @@ def verify_many(seeds: Sequence[int], jobs: int = 1, most_rooms: int = 6, bar: b
     with ProcessPoolExecutor(jobs) as pool:
         for verdict in map(one, seeds) if jobs == 1 else pool.map(one, seeds, chunksize=8):
             total.add(verdict)
+            for sentence in verdict.wrong:
+                print(f"seed {verdict.seed}: {sentence}", file=sys.stderr, flush=True)
             if bar and (total.problems % 10 == 0 or total.problems == len(seeds)):
                 _draw_bar(total, len(seeds))
     return total
@@ -155,7 +157,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         print(json.dumps(figures))
     else:
-        print("\n".join(f"seed {seed}: {sentence}" for seed, sentence in total.wrong))
         print(", ".join(f"{name} {value}" for name, value in figures.items() if name != "wrong"))
         print(f"{len(total.wrong)} wrong")
     return 1 if total.wrong else 0

@@ -32,8 +32,28 @@ def test_a_proposal_replays_to_the_byte_after_a_journey_as_json(proposal: Propos
 
 
 def test_another_plan_that_is_sound_is_verified_and_not_identical(proposal: Proposal) -> None:
-    fewer = replace(proposal, alternatives=proposal.alternatives[1:])
+    fewer = replace(proposal, alternatives=proposal.alternatives[:1])
     assert replay.recompute(fewer).verdict == "verified, not identical"
+
+
+def test_the_bound_of_another_machines_record_is_verified_without_a_solver(proposal: Proposal) -> None:
+    fewer = _proven(replace(proposal, alternatives=proposal.alternatives[:1]), 0)
+    assert replay.recompute(fewer).sentence.endswith(" Its bound of 0 is verified without a solver.")
+    wrong = _proven(fewer, 10_000)
+    result = replay.recompute(wrong)
+    assert (result.verdict, result.sentence[:28]) == ("broken", "Its bound of 10000 is above ")
+
+
+def _proven(proposal: Proposal, bound: int) -> Proposal:
+    assert proposal.solver is not None
+    return replace(proposal, solver=replace(proposal.solver, bound=bound))
+
+
+def test_a_record_of_an_older_or_newer_program_is_read(proposal: Proposal) -> None:
+    assert proposal.solver is not None
+    settings = {"nodes": "100", "kept": "10", "unheard_of": "1"}
+    old = replace(proposal, solver=replace(proposal.solver, settings=settings))
+    assert replay.recompute(old).ok
 
 
 def test_a_forged_record_is_broken_and_says_where(proposal: Proposal) -> None:

@@ -1,7 +1,8 @@
 """Recompute a proposal from its own record: `python -m orloop_replan.replay FILE.json [--json]`.
 
 Exit code 0 if the alternatives are the same to the byte, or differ and still pass the checker at the price they
-state (another machine, another version); 1 if the record is broken; 2 if it cannot be read.
+state (another machine, another version), and no plan undercuts the bound that they state; 1 if the record is
+broken; 2 if it cannot be read.
 """
 
 import json
@@ -51,11 +52,39 @@ def recompute(proposal: Proposal, engine: Engine | None = None) -> ReplayResult:
     again = _again(proposal, problem, engine)
     if to_json(again) == to_json(proposal.alternatives):
         return ReplayResult(IDENTICAL, f"{len(again)} alternatives, the same to the byte.")
+    if (fault := _above(proposal, again)) is not None:
+        return ReplayResult(BROKEN, fault)
     return ReplayResult(
         VERIFIED,
         "Every alternative keeps every hard rule at the price it states; this machine finds others "
-        f"(recorded by {proposal.solver.solver if proposal.solver else 'unknown'}).",
+        f"(recorded by {proposal.solver.solver if proposal.solver else 'unknown'}).{_bound(proposal, problem)}",
     )
+
+
+def _above(proposal: Proposal, again: tuple[Alternative, ...]) -> str | None:
+    """What is wrong with a recorded bound that a plan undercuts."""
+    bound = proposal.solver.bound if proposal.solver else None
+    if bound is None or not again or not proposal.alternatives:
+        return None
+    best, least = proposal.alternatives[0], min(again, key=lambda a: a.cost)
+    if min(best.cost, least.cost) >= bound or least.price.postponed > best.price.postponed:
+        return None
+    return f"Its bound of {bound} is above the cost of a plan, {min(best.cost, least.cost)}."
+
+
+def _bound(proposal: Proposal, problem: PlanProblem) -> str:
+    """What can be said of the recorded bound here: proven by prices of this machine's own, checked without a solver."""
+    record = proposal.solver
+    if record is None or record.bound is None:
+        return ""
+    from .adapters.price_and_fix import solve as price_and_fix
+    from .domain.certificate import verify
+
+    postponed = [a.case for a in proposal.alternatives[0].plan if a.place.room is None]
+    certified = verify(problem, price_and_fix(problem, record.seed).certificate, postponed)
+    if certified >= record.bound:
+        return f" Its bound of {record.bound} is verified without a solver."
+    return f" Without a solver a bound of {certified} is verified; the recorded one is {record.bound}."
 
 
 def _again(proposal: Proposal, problem: PlanProblem, engine: Engine | None) -> tuple[Alternative, ...]:

@@ -30,6 +30,8 @@ SWAPS = 2
 """So many times the model is asked for a plan that swaps nobody."""
 POOL = 16
 """So many good plans of an annealing are looked through for one that keeps the cuts."""
+SHARE = 3
+"""Each question after the first may cost this part of the work of the first one's restricted models."""
 CUTS = 3
 """So many swaps are cut off before the best plan is one that was found to swap nobody."""
 
@@ -68,7 +70,7 @@ class PriceSearch:
         """The best plan by the published cost, and its bound."""
         limits = self.limits
         growth = (*(k for k in (8, 16, 30) if k < limits.grown), limits.grown)
-        work = FixLimits(scout=limits.scout, decodes=limits.decodes, growth=growth)
+        work = FixLimits(scout=limits.scout, decodes=limits.decodes, growth=growth, work=limits.effort)
         return solve(self.slots, self.seed, work, self._stop, self._given)
 
     def _near(self, plan: Plan) -> Ints:

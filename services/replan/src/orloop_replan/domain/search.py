@@ -145,6 +145,7 @@ class Limits:
     decodes: int = 4000
     grown: int = 16
     other: int = 6
+    effort: int = 600
     other_work: int = 600_000
     others_work: int = 1_500_000
     scenarios: int = 500

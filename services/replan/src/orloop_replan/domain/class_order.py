@@ -14,9 +14,12 @@ _KEEPS = 2
 
 
 def in_class_order(slots: Slots, chosen: Ints) -> Ints:
-    """The plan [n] in which no elective or expedited case keeps a place that a postponed higher class could take."""
+    """The plan [n] in which no elective or expedited case keeps a place that a postponed higher class could take.
+
+    Only where postponements are a tier of their own; else the price of postponing says who goes first.
+    """
     out = np.nonzero(chosen < 0)[0]
-    if not len(out):
+    if not slots.problem.weights.strict or not len(out):
         return chosen
     level = np.array([_CLASSES[case.urgency] for case in slots.problem.cases], np.int64)
     plan = chosen
@@ -53,9 +56,10 @@ def feasible_chosen(slots: Slots, chosen: Ints) -> bool:
 
 
 def _instead(slots: Slots, i: int, place: int) -> int:
-    """The place of case i at the room and start of another place, or -1."""
+    """The place of case i at the room and start of another place (off the grid: right after it), or -1."""
     own = int(slots.published[i])
     room, start = slots.room[place], slots.start[place]
     if own >= 0 and slots.room[own] == room and slots.start[own] == start:
         return own
-    return int(slots.table[i, room, start // slots.step]) if start % slots.step == 0 else -1
+    after = -(-start // slots.step)
+    return int(slots.table[i, room, after]) if after < slots.table.shape[2] else -1

@@ -76,7 +76,7 @@ def test_a_room_that_goes_down_on_the_log_becomes_a_proposal_on_the_topic(desk: 
         assert seconds < 5
         assert answer.headline == "Move 3 cases, nobody is postponed"
         assert answer.solver is not None
-        assert answer.solver.path == "milp"
+        assert answer.solver.path == "price_and_fix"
         assert replay.recompute(answer).verdict == "identical"
         day = SuiteDay(suite="main")
         for event in desk.messages(SUITE_EVENTS):

@@ -72,8 +72,8 @@ def serve(open_engines: Open, settings: ChildSettings) -> None:
         os.nice(settings.nice)
     if settings.memory:
         bound_memory(settings.memory)
+    inbox = _Inbox(sys.stdin.buffer)  # from here on the process ends with its parent
     _warm(open_engines(settings.limits, lambda: False)[0], settings.limits)
-    inbox = _Inbox(sys.stdin.buffer)
     write(answers, Frame(WARM, 0))
     while True:
         number, job = inbox.jobs.get()

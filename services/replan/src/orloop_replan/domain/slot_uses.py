@@ -34,7 +34,7 @@ def limited(problem: PlanProblem) -> dict[str, tuple[Capacity, ...]]:
     """Steps of capacity of everything that can run out; surgeons who have more than one case to themselves."""
     always = Capacity(start=problem.now - timedelta(days=1), end=problem.now + timedelta(days=3), count=1)
     surgeons = {s for case in problem.cases for s in case.surgeons}
-    steps = {f"{SURGEON}/{surgeon}": (always,) for surgeon in sorted(surgeons)}
+    steps: dict[str, tuple[Capacity, ...]] = {f"{SURGEON}/{surgeon}": (always,) for surgeon in sorted(surgeons)}
     if problem.teams:
         steps[f"{TEAMS}/"] = problem.teams
     if problem.beds:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from orloop_common.domain.grid import ceil_moment
 from orloop_common.domain.plan import Interval, Place
 from orloop_common.domain.problem import Capacity, PlanProblem, ProblemCase
+from orloop_common.domain.vocabulary import Urgency
 
 from . import slot_costs
 from .slot_uses import UNITS, Use, committed_uses, limited, uses_of
@@ -284,7 +285,8 @@ class _Builder:
     def _turnover(self) -> tuple[Ints, Ints]:
         """Turnover classes of cases, then of committed ones; and the ticks between two classes."""
         rule = self.problem.turnover
-        everybody = [(c.service, c.contaminated, c.latex) for c in (*self.problem.cases, *self.problem.committed)]
+        everybody = [(c.service, c.contaminated, c.latex) for c in self.problem.cases]
+        everybody += [(c.service, c.contaminated, c.latex) for c in self.problem.committed]
         if rule is None:
             return np.zeros(len(everybody), np.int64), np.zeros((1, 1), np.int64)
         kinds = sorted(set(everybody))
@@ -404,8 +406,6 @@ class _Builder:
 
 def earliest(problem: PlanProblem, case: ProblemCase) -> datetime:
     """The first moment at which the case may be put anywhere other than where it is published."""
-    from orloop_common.domain.vocabulary import Urgency
-
     notice = problem.earliest_start
     if case.urgency is Urgency.IMMEDIATE and problem.earliest_emergency is not None:
         notice = problem.earliest_emergency

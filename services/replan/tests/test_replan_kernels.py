@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import zlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,11 +19,11 @@ from orloop_common.domain.checker import check
 from orloop_common.domain.cost import price
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem, Turnover
-from orloop_replan.domain import kernels
+from orloop_replan.domain import kernel_decode, kernel_state, kernels
 from orloop_replan.domain.class_order import feasible_chosen
 from orloop_replan.domain.kernel_decode import decode, drop, keep
-from orloop_replan.domain.kernel_pack import STRICT, pack
-from orloop_replan.domain.kernel_state import MODE, begin
+from orloop_replan.domain.kernel_pack import DELAY_BITS, LATE_BITS, STRICT, Packed, pack
+from orloop_replan.domain.kernel_state import MODE, STRIDE, State, begin
 from orloop_replan.domain.kernel_tables import logs, temperatures
 from orloop_replan.domain.kernels import SearchWeights, anneal, decode_from, price_chosen, right_shift_chosen
 from orloop_replan.domain.slots import Slots, build
@@ -322,6 +323,12 @@ def test_a_decode_from_any_position_is_the_decode_from_the_front() -> None:
             assert (cost < 0) == (whole > limit)
             drop(g, state, q, reached)
             state.room[i] = before
+
+
+def test_a_change_of_layout_is_seen_by_the_cache_of_compiled_kernels() -> None:
+    """numba looks for changes in the kernels' own file: what they take from others must change that file too."""
+    constants = DELAY_BITS, LATE_BITS, STRIDE, kernel_state.FIELDS, kernel_state.VALUE, kernel_state.END
+    assert zlib.crc32(repr((Packed._fields, State._fields, constants)).encode()) == kernel_decode.LAYOUT
 
 
 def test_the_tables_of_the_accept_test_are_whole_numbers_that_fall() -> None:

@@ -20,6 +20,8 @@ from numba.cpython.unsafe.numbers import leading_zeros, trailing_zeros
 from .kernel_pack import DELAY_BITS, LATE_BITS, Packed
 from .kernel_state import BEGIN, END, FIELDS, MODE, ROOM, STRIDE, TICK, VALUE, State
 
+LAYOUT = 3537521218
+"""Of what `Packed`, `State` and their constants look like: a new number makes numba compile anew (a test compares)."""
 VALUE_BITS = DELAY_BITS + LATE_BITS + 1
 _compiled = njit(cache=True, _nrt=False)
 _inlined = njit(cache=True, _nrt=False, forceinline=True)

@@ -109,6 +109,25 @@ def test_a_planner_that_is_killed_answers_once_and_leaves_no_child_behind(desk: 
         process.kill()
 
 
+def test_it_is_ready_soon_and_small(desk: Desk, tmp_path: Path) -> None:
+    tell(desk, *morning())
+    planner(desk, tmp_path / "first").start().wait_ready().stop()  # whatever is to be compiled is compiled now
+    begun = time.monotonic()
+    process = planner(desk, tmp_path / "replan").start().wait_ready()
+    try:
+        seconds = time.monotonic() - begun
+        assert process.process
+        parent = psutil.Process(process.process.pid)
+        wait_for("a child that stands by", lambda: len(parent.children(recursive=True)) == 2)
+        time.sleep(4)
+        resident = sum(p.memory_full_info().pss for p in (parent, *parent.children(recursive=True))) / 2**20
+        print(f"ready in {seconds:.1f} s, {resident:.0f} MB")
+        assert seconds < 15, "5 s where nothing else is at work"
+        assert resident < 400
+    finally:
+        assert process.stop() == 0
+
+
 def test_a_site_file_that_cannot_be_read_ends_the_process_with_code_2(tmp_path: Path) -> None:
     process = ServiceProcess("orloop_replan", "127.0.0.1:9", tmp_path, at("10:00"))
     (tmp_path / "site.yaml").write_text("site: demo\n")

@@ -1,6 +1,7 @@
 """A storm of triggers: something valid leaves all the time, and what is dropped is dropped at most twice in a row."""
 
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,7 +13,9 @@ from orloop_common.domain.checker import check_changes
 from orloop_common.domain.decision_rules import check_decision
 from orloop_common.domain.derived import Proposal
 from orloop_common.messages import SUITE_EVENTS
+from orloop_common.runtime.clock import SystemClock
 from orloop_common.testing import ManualClock, MemoryBus
+from orloop_replan.adapters.workers import ChildWorkers
 from orloop_replan.domain.answers import unpack
 from orloop_replan.domain.search import Limits
 from orloop_replan.domain.solving import in_turn
@@ -172,3 +175,36 @@ def test_when_every_answer_is_overtaken_everybody_waits_in_turn_and_the_record_s
     assert answer.solver is not None
     assert (answer.solver.path, answer.solver.note) == ("right_shift", OVERTAKEN)
     assert check_changes(unpack(answer.problem), answer.alternatives[0].changes) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_minute_of_storm_on_real_children() -> None:
+    clock = SystemClock()
+    workers = ChildWorkers(clock)
+    try:
+        while not workers.warm():
+            workers.poll()
+            time.sleep(0.05)
+        suite = Suite(MemoryBus(), clock, workers)  # type: ignore[arg-type]
+        suite.tell(*morning(), *(forecast(name, 150, "10:00", 1, 60) for name in ("hip", "bowel")))
+        while not suite.answers():
+            suite.core.step()
+            time.sleep(0.05)
+        events, begun, left, told = storm(), clock.monotonic(), [], 0
+        while (now := clock.monotonic() - begun) < 60:
+            if now >= 0.4 * told:
+                suite.tell(next(events))
+                told += 1
+            known = len(suite.answers())
+            suite.core.step()
+            left += [Left(now, answer, valid(suite, answer), 0) for answer in suite.answers()[known:]]
+            time.sleep(0.02)
+        moments = [0.0, *(one.at for one in left), 60.0]
+        assert told >= 140
+        assert max(b - a for a, b in itertools.pairwise(moments)) <= 5.0
+        assert all(one.valid for one in left)
+        paths = {one.answer.solver.path for one in left if one.answer.solver}
+        assert "price_and_fix" in paths
+    finally:
+        workers.close()

@@ -8,6 +8,7 @@ import time
 import zlib
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from orloop_common.domain.checker import check
 from orloop_common.domain.cost import price
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem, Turnover
-from orloop_replan.domain import kernel_decode, kernel_state, kernels
+from orloop_replan.domain import kernel_anneal, kernel_decode, kernel_state, kernels
 from orloop_replan.domain.class_order import feasible_chosen
 from orloop_replan.domain.kernel_decode import decode, drop, keep
 from orloop_replan.domain.kernel_pack import DELAY_BITS, LATE_BITS, STRICT, Packed, pack
@@ -329,6 +330,7 @@ def test_a_change_of_layout_is_seen_by_the_cache_of_compiled_kernels() -> None:
     """numba looks for changes in the kernels' own file: what they take from others must change that file too."""
     constants = DELAY_BITS, LATE_BITS, STRIDE, kernel_state.FIELDS, kernel_state.VALUE, kernel_state.END
     assert zlib.crc32(repr((Packed._fields, State._fields, constants)).encode()) == kernel_decode.LAYOUT
+    assert zlib.crc32(Path(kernel_decode.__file__).read_bytes()) == kernel_anneal.DECODER
 
 
 def test_the_tables_of_the_accept_test_are_whole_numbers_that_fall() -> None:

@@ -17,8 +17,9 @@ from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem, ProblemCase, ProblemRoom
 from orloop_common.domain.vocabulary import Urgency
 
-from . import kernel_decode as compiled
 from .class_order import in_class_order
+from .kernel_anneal import anneal as anneal_compiled
+from .kernel_decode import decode
 from .kernel_pack import AS_PUBLISHED, PUBLISHED_COST, Packed, SearchWeights, pack
 from .kernel_state import MODE, ROOM, TICK, begin
 from .kernel_tables import logs, seeded, temperatures
@@ -148,7 +149,7 @@ def anneal(
     state = begin(g, order, room, want)
     best, pooled, costs = state.kept.copy(), np.zeros((pool, *state.kept.shape), np.int64), np.zeros(pool, np.int64)
     near = APART // slots.tick
-    found, work = compiled.anneal(
+    found, work = anneal_compiled(
         g, state, seeded(seed), decodes, levels, logs(), far, near, apart, TOO_CLOSE, best, pooled, costs
     )
     chosen = in_class_order(slots, _chosen(slots, best))
@@ -187,7 +188,7 @@ def _encoded(slots: Slots, chosen: Ints) -> tuple[Ints, Ints, Ints]:
 def _decoded(slots: Slots, g: Packed, order: Ints, room: Ints, want: Ints) -> Ints:
     """The plan that one order leads to; who does not fit in the wanted room goes anywhere."""
     state = begin(g, order, room, want)
-    compiled.decode(g, state, 0, slots.n, ENDLESS, True)
+    decode(g, state, 0, slots.n, ENDLESS, True)
     return _chosen(slots, state.place)
 
 

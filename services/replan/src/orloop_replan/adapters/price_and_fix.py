@@ -52,7 +52,6 @@ class _Solve:
         self.slots, self.seed, self.limits, self.stop = slots, seed, limits, stop
         self.begun = time.process_time()
         self.stages: list[Stage] = []
-        self.good: list[Ints] = [np.zeros(0, np.int64)]
         self.chosen = np.full(slots.n, -1, np.int64)
         self.key: tuple[int, int] | None = None
         self.cost = 0
@@ -105,14 +104,10 @@ class _Solve:
         self._note("rounding")
         plans.sort(key=lambda plan: (rank_chosen(slots, plan), price_chosen(slots, plan)))
         for number, plan in enumerate(plans[: limits.starts]):
-            self._good(anneal(slots, plan, self.seed + number, limits.decodes, hot=WARM).chosen)
-        self._good(anneal(slots, self.chosen, self.seed + limits.starts, 2 * limits.decodes, hot=COOL).chosen)
+            self._go_on()
+            self._take(anneal(slots, plan, self.seed + number, limits.decodes, hot=WARM).chosen)
+        self._take(anneal(slots, self.chosen, self.seed + limits.starts, 2 * limits.decodes, hot=COOL).chosen)
         self._note("annealing")
-
-    def _good(self, chosen: Ints) -> None:
-        """A plan whose places the restricted models look at, too."""
-        self.good.append(chosen[chosen >= 0])
-        self._take(chosen)
 
     def _tier_above(self) -> int:
         """Postpones as little as possible first, where that is a tier of its own; the least that it can be."""
@@ -148,8 +143,7 @@ class _Solve:
                 return
             looked = count
             mip = MipLimits(work=left, gap=self.limits.gap, sparing=True)
-            kept = np.union1d(order[:count], np.concatenate(self.good))
-            found = restricted(slots, kept, self.chosen, mip, stop=self.stop)
+            found = restricted(slots, order[:count], self.chosen, mip, stop=self.stop)
             self._go_on()
             if not found.work:
                 return

@@ -30,10 +30,6 @@ SWAPS = 2
 """So many times the model is asked for a plan that swaps nobody."""
 POOL = 16
 """So many good plans of an annealing are looked through for one that keeps the cuts."""
-SHARE = 3
-"""Each question after the first may cost this part of the work of the first one's restricted models."""
-CUTS = 3
-"""So many swaps are cut off before the best plan is one that was found to swap nobody."""
 
 
 class PriceAndFix:
@@ -70,7 +66,7 @@ class PriceSearch:
         """The best plan by the published cost, and its bound."""
         limits = self.limits
         growth = (*(k for k in (8, 16, 30) if k < limits.grown), limits.grown)
-        work = FixLimits(scout=limits.scout, decodes=limits.decodes, growth=growth, work=limits.effort)
+        work = FixLimits(scout=limits.scout, decodes=limits.decodes, growth=growth, work=self._effort())
         return solve(self.slots, self.seed, work, self._stop, self._given)
 
     def _near(self, plan: Plan) -> Ints:
@@ -90,6 +86,10 @@ class PriceSearch:
             free = later[later >= 0]
             wanted[i] = free[0] if len(free) else wanted[i]
         return decode_from(slots, wanted)
+
+    def _effort(self) -> int:
+        """Work by the square of the number of cases; less of it where there are so many that people would wait."""
+        return max(1, min(self.limits.effort, self.limits.most // max(1, self.slots.n**2)))
 
     def proof(self) -> Proof:
         """What the first plan is worth: no plan that postpones as little costs less than `bound`."""

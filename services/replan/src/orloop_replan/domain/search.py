@@ -146,6 +146,7 @@ class Limits:
     grown: int = 16
     other: int = 6
     effort: int = 600
+    most: int = 1_000_000
     other_work: int = 600_000
     others_work: int = 1_500_000
     scenarios: int = 500

@@ -12,8 +12,9 @@ from orloop_common.domain.problem import PlanProblem, Turnover
 from orloop_common.domain.vocabulary import Urgency
 from orloop_replan.adapters.bound import BoundLimits, fair_rounded, lower_bound, postponing_prices
 from orloop_replan.domain.kernels import anneal, price_chosen, right_shift_chosen
-from orloop_replan.domain.pricing import SCALE, Arcs, arc_costs, arcs_of, price_rooms, through
+from orloop_replan.domain.pricing import SCALE, Arcs, Floats, arc_costs, arcs_of, price_rooms, through
 from orloop_replan.domain.slots import Ints, Slots, build
+from orloop_replan.domain.windows import crossed
 from orloop_replan.generate import generate
 
 
@@ -126,10 +127,32 @@ def test_the_bound_of_a_relaxed_problem_is_below_the_costs_of_the_tighter_one() 
     assert wide.value <= narrow.value + 0.1
 
 
+def test_no_plan_crosses_a_window_and_fractions_of_plans_do() -> None:
+    slots = build(fair(generate(12, "overrun", 2)))
+    plans = known(slots)
+    found = lower_bound(slots, plans[:1])
+    assert len(found.windows) > 0
+    for plan in plans:
+        whole = np.zeros(slots.places)
+        whole[plan[plan >= 0]] = 1
+        assert len(crossed(slots, whole)) == 0
+        for window, paid in zip(found.windows, found.window_prices, strict=True):
+            alone = arc_costs(arcs_of(slots), 0.0 * slots.cost, *nothing(slots), window[None], np.array([paid]))
+            assert alone[plan[plan >= 0]].sum() <= -paid
+    without = lower_bound(slots, plans[:1], BoundLimits(windows=0))
+    assert len(without.windows) == 0
+    assert without.value < found.value <= min(price_chosen(slots, plan) for plan in plans)
+
+
+def nothing(slots: Slots) -> tuple[Floats, Floats, Floats]:
+    """No prices at all."""
+    return np.zeros(slots.n), np.zeros(slots.capacity.shape), np.zeros(len(slots.fair_count))
+
+
 def test_prices_are_whole_multiples_and_fairness_is_not_worth_more_than_its_weight() -> None:
     slots = build(fair(generate(6, "storm", 4)))
     found = lower_bound(slots, known(slots)[:1])
-    for prices in (found.case_prices, found.resource_prices, found.fair_prices):
+    for prices in (found.case_prices, found.resource_prices, found.fair_prices, found.window_prices):
         assert (prices * SCALE == np.rint(prices * SCALE)).all()
     assert (found.case_prices >= 0).all()
     assert (found.resource_prices <= 0).all()

@@ -14,7 +14,7 @@ from orloop_common.domain.fairness import groups
 from orloop_common.domain.plan import Interval, Place
 from orloop_common.domain.problem import Capacity, PlanProblem, StaffHours
 from orloop_common.domain.rightshift import right_shift
-from orloop_common.domain.solution import Certificate, ResourcePrice
+from orloop_common.domain.solution import Certificate, ResourcePrice, WindowPrice
 from orloop_common.domain.vocabulary import Urgency
 from orloop_replan.adapters.bound import certificate_of, dual_value, lower_bound
 from orloop_replan.adapters.master import Prices
@@ -72,8 +72,19 @@ def random_prices(problem: PlanProblem, draw: Random) -> Certificate:
             ResourcePrice(resource=name, at=draw.choice(steps), price=-draw.randint(0, 60 * SCALE) / SCALE)
             for name in names
         ),
+        windows=tuple(random_windows(problem, draw)),
         fairness=fair,
     )
+
+
+def random_windows(problem: PlanProblem, draw: Random) -> Iterator[WindowPrice]:
+    """Windows of the surgeons who have several cases."""
+    busy = [c for c in problem.cases if sum(bool({*c.surgeons} & {*other.surgeons}) for other in problem.cases) > 1]
+    for case in busy * 3:
+        first = problem.now + problem.grid * draw.randint(0, 80)
+        last = first + problem.grid * draw.randint(0, 20)
+        price = -draw.randint(0, 60 * SCALE) / SCALE
+        yield WindowPrice(surgeon=draw.choice(case.surgeons), case=case.id, first=first, last=last, price=price)
 
 
 @pytest.mark.parametrize("kind", ["core", "full"])
@@ -117,11 +128,28 @@ def test_any_prices_are_worth_the_same_to_judge_and_planner(event: str) -> None:
     for _ in range(5):
         certificate = random_prices(problem, draw)
         prices = as_arrays(slots, certificate)
-        arc = arc_costs(arcs, slots.cost * SCALE, prices.case, prices.resource, prices.fair)
+        windows, paid = windows_of(slots, certificate)
+        arc = arc_costs(arcs, slots.cost * SCALE, prices.case, prices.resource, prices.fair, windows, paid)
+        prices = replace(prices, window=paid)
         days = price_rooms(arcs, arc, arcs.over * SCALE).best
         theirs = int(dual_value(arcs, slots.postpone, prices, days, SCALE))
         everybody = [case.id for case in problem.cases]
         assert verify(problem, certificate, everybody) == -(-theirs // SCALE)
+
+
+def windows_of(slots: planner.Slots, certificate: Certificate) -> tuple[np.ndarray, np.ndarray]:
+    """The certificate's windows as the planner keeps them, and their prices in whole 1/1024."""
+    case = {case.id: i for i, case in enumerate(slots.problem.cases)}
+    rows = [
+        (
+            slots.resources.index(f"surgeon-one-place/{paid.surgeon}"),
+            case[paid.case],
+            (paid.first - slots.origin) // slots.tick,
+            (paid.last - slots.origin) // slots.tick,
+        )
+        for paid in certificate.windows
+    ]
+    return np.array(rows, np.int64).reshape(-1, 4), np.array([round(p.price * SCALE) for p in certificate.windows])
 
 
 def as_arrays(slots: planner.Slots, certificate: Certificate) -> Prices:
@@ -169,6 +197,9 @@ def test_prices_that_cannot_certify_anything_are_refused_by_name() -> None:
     case, group = problem.cases[0].id, next(iter(groups(problem)))
     surgeon = f"surgeon-one-place/{problem.cases[0].surgeons[0]}"
     paid = ResourcePrice(resource=surgeon, at=problem.now, price=1.0)
+    window = WindowPrice(
+        surgeon=problem.cases[0].surgeons[0], case=case, first=problem.now, last=problem.now, price=-1.0
+    )
     wrong = {
         "a case that the problem has, got 'ghost'": Certificate(cases={"ghost": 1.0}),
         "a resource that the problem has, got 'anything/else'": Certificate(
@@ -177,6 +208,13 @@ def test_prices_that_cannot_certify_anything_are_refused_by_name() -> None:
         "whole 1/1024, got 0.3": Certificate(cases={case: 0.3}),
         "whole 1/1024, got inf": Certificate(cases={case: float("inf")}),
         "at most 0, got 1.0": Certificate(cases={}, resources=(paid,)),
+        "a surgeon that the problem has, got 'surgeon-one-place/nobody'": Certificate(
+            cases={}, windows=(replace(window, surgeon="nobody"),)
+        ),
+        "ends after it begins": Certificate(
+            cases={}, windows=(replace(window, last=problem.now - timedelta(minutes=5)),)
+        ),
+        "of at most 0, got 2.0": Certificate(cases={}, windows=(replace(window, price=2.0),)),
         "worth at most its weight of 8": Certificate(cases={}, fairness={f"delay/{group}": -8.0}),
     }
     for told, certificate in wrong.items():

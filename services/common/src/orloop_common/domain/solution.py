@@ -17,17 +17,33 @@ class ResourcePrice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowPrice:
+    """The dual price of a surgeon's window: what one case's stay holds of it, and the others' that hold all of it.
+
+    From `first` to `last`, both included, `surgeon` cannot both be with `case` at some moment and with another
+    patient at every moment: of all these places a plan takes at most one.
+    """
+
+    surgeon: str
+    case: str
+    first: datetime
+    last: datetime
+    price: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """Prices from which anybody can compute the bound again, without a solver (Lagrangian duality).
 
     `cases` is the price of placing a case, `resources` of a unit of a resource at a moment (never
-    positive), `fairness` of a slot of a group's total (never positive). All are multiples of 1/1024, so
-    that their sums are exact in any order.
+    positive), `fairness` of a slot of a group's total (never positive), `windows` of a surgeon's windows (never
+    positive). All are multiples of 1/1024, so that their sums are exact in any order.
     """
 
     cases: dict[str, float]
     resources: tuple[ResourcePrice, ...] = ()
     fairness: dict[str, float] = field(default_factory=dict)
+    windows: tuple[WindowPrice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from orloop_common.domain.solution import Certificate, ResourcePrice
-from orloop_replan.domain.pricing import SCALE, Arcs, Floats, Priced, arc_costs, arcs_of, price_rooms, through
+from orloop_common.domain.solution import Certificate, ResourcePrice, WindowPrice
+from orloop_replan.domain.pricing import (
+    SCALE,
+    Arcs,
+    Floats,
+    Priced,
+    arc_costs,
+    arcs_of,
+    no_windows,
+    price_rooms,
+    through,
+)
+from orloop_replan.domain.slot_uses import SURGEON
 from orloop_replan.domain.slots import Ints, Slots
+from orloop_replan.domain.windows import crossed
 
 from .master import Master, Prices
 
@@ -23,7 +35,8 @@ class BoundLimits:
 
     All rounds together price about `priced` places at most, ten rounds at least, and the master does about so many
     simplex `iterations`: hundreds of cases are answered, too.
-    `smoothing` is how much of the best prices so far goes into the next ones.
+    `smoothing` is how much of the best prices so far goes into the next ones. `windows` is how many times windows of
+    surgeons are looked for, each time that master and bound are within `near`.
     """
 
     rounds: int = 400
@@ -31,16 +44,18 @@ class BoundLimits:
     iterations: int = 200_000
     tolerance: float = 1e-3
     smoothing: float = 0.5
+    windows: int = 10
+    near: float = 1e-2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Bound:
     """What every plan costs at least, and why.
 
-    `value` is a whole multiple of 1/1024 (-inf if nothing is proven), `certified` the whole number above it.
-    `case_prices` [n], `resource_prices` [K, T] and `fair_prices` [G] are multiples of 1/1024, too. A plan that
-    takes place p costs at least `value + path_costs[p]` [m]. `fractional` lists places and their weights in the
-    optimum of the master, `master` its value. `work` is how often rooms were priced. Postponing is priced at
+    `value` is a whole multiple of 1/1024, `certified` the whole number above it. `case_prices` [n],
+    `resource_prices` [K, T], `fair_prices` [G] and `window_prices` [W] of `windows` [W, 4] are multiples, too. A
+    plan that takes place p costs at least `value + path_costs[p]` [m]. `fractional` lists places and their weights
+    in the optimum of the master, `master` its value. `work` is how often rooms were priced. Postponing is priced at
     `postpone` [n], negative where the bound is for plans that do not.
     """
 
@@ -49,6 +64,8 @@ class Bound:
     case_prices: Floats
     resource_prices: Floats
     fair_prices: Floats
+    windows: Ints
+    window_prices: Floats
     path_costs: Floats
     fractional: list[tuple[int, float]]
     master: float
@@ -99,6 +116,8 @@ class _Search:
         self.prices: Prices | None = None
         self.optimum = -np.inf
         self.work = 0
+        self.looked = 0
+        self.before = -np.inf
 
     def run(self, limits: BoundLimits, stop: Callable[[], bool]) -> None:
         rounds = max(10, limits.priced // max(1, self.arcs.slots.places))
@@ -110,25 +129,45 @@ class _Search:
             days = self._priced(exact if self.prices is None else _mixed(self.prices, exact, limits.smoothing), exact)
             if not days and self.best < self.optimum - limits.tolerance * abs(self.optimum):
                 days = self._priced(exact, exact)
-            if self.optimum - self.best < limits.tolerance * abs(self.optimum) or not self.master.add(days):
+            apart = (self.optimum - self.best) / max(1.0, abs(self.optimum))
+            windows = self._crossed(limits) if apart < limits.near or not days else no_windows()
+            if not self.master.add(days) and not len(windows):
                 return
+            if apart < limits.tolerance and not len(windows):
+                return
+            self.master.add_windows(windows)
+
+    def _crossed(self, limits: BoundLimits) -> Ints:
+        """Windows that are not there yet, as long as the last ones were worth it."""
+        worth = self.best - self.before > limits.tolerance * max(1.0, abs(self.best))
+        if self.looked >= limits.windows or not worth:
+            return no_windows()
+        there = {tuple(window) for window in self.master.columns.windows.tolist()}
+        found = crossed(self.arcs.slots, self.master.weights())
+        new = [window for window in found.tolist() if tuple(window) not in there]
+        self.looked, self.before = self.looked + 1, self.best
+        return np.array(new, np.int64).reshape(-1, 4)
 
     def _priced(self, prices: Prices, exact: Prices) -> list[Ints]:
         """Prices every room, keeps the bound if it is better, and hands back days that improve the master."""
         slots = self.arcs.slots
         self.work += 1
-        arc = arc_costs(self.arcs, self.cost, prices.case, prices.resource, prices.fair)
+        arc = self._reduced(prices)
         priced = price_rooms(self.arcs, arc, self.over)
         value = dual_value(self.arcs, self.postpone, prices, priced.best, 1)
         if value > self.best:
             self.best, self.prices = value, prices
-        real = arc if prices is exact else arc_costs(self.arcs, self.cost, exact.case, exact.resource, exact.fair)
+        real = arc if prices is exact else self._reduced(exact)
         days = []
         for r, last in enumerate(priced.last):
             day = priced.until(int(last))
             if len(day) and real[day].sum() + self.over[r, slots.end[day[-1]]] - exact.room[r] < -1e-6:
                 days.append(day)
         return days
+
+    def _reduced(self, prices: Prices) -> Any:
+        windows = self.master.columns.windows[: len(prices.window)]
+        return arc_costs(self.arcs, self.cost, prices.case, prices.resource, prices.fair, windows, prices.window)
 
     def bound(self) -> Bound:
         """Rounds the best prices and counts their bound again in whole numbers."""
@@ -140,9 +179,12 @@ class _Search:
             np.zeros(0, np.int64),
             fair_rounded(arcs, prices.fair),
             np.minimum(0, np.rint(prices.resource * SCALE)).astype(np.int64),
+            np.minimum(0, np.rint(prices.window * SCALE)).astype(np.int64),
         )
+        paid = np.nonzero(whole.window)[0]
+        windows, whole = self.master.columns.windows[paid], replace(whole, window=whole.window[paid])
         over = arcs.over * SCALE
-        arc = arc_costs(arcs, slots.cost * SCALE, whole.case, whole.resource, whole.fair)
+        arc = arc_costs(arcs, slots.cost * SCALE, whole.case, whole.resource, whole.fair, windows, whole.window)
         priced = price_rooms(arcs, arc, over)
         value = int(dual_value(arcs, self.postpone, whole, priced.best, SCALE))
         return Bound(
@@ -151,6 +193,8 @@ class _Search:
             case_prices=whole.case / SCALE,
             resource_prices=whole.resource / SCALE,
             fair_prices=whole.fair / SCALE,
+            windows=windows,
+            window_prices=whole.window / SCALE,
             path_costs=through(arcs, arc, over, priced) / SCALE,
             fractional=[(int(p), float(weights[p])) for p in np.nonzero(weights > 1e-6)[0]],
             master=float(self.optimum),
@@ -167,6 +211,7 @@ def dual_value(arcs: Arcs, postpone: Ints, prices: Prices, best: Any, scale: int
     """
     allowed = postpone >= 0
     value = arcs.base * scale + prices.case.sum() + (prices.resource * arcs.slots.capacity).sum() + best.sum()
+    value += prices.window.sum()
     return value + np.minimum(0, postpone[allowed] * scale - prices.case[allowed]).sum()
 
 
@@ -201,6 +246,7 @@ def _mixed(best: Prices, exact: Prices, smoothing: float) -> Prices:
         case=mix(best.case, exact.case),
         fair=mix(best.fair, exact.fair),
         resource=mix(best.resource, exact.resource),
+        window=mix(np.concatenate([best.window, np.zeros(len(exact.window) - len(best.window))]), exact.window),
     )
 
 
@@ -219,6 +265,16 @@ def certificate_of(slots: Slots, bound: Bound) -> Certificate:
                 resource=slots.resources[k], at=slots.origin + slots.tick * t, price=float(bound.resource_prices[k, t])
             )
             for k, t in at
+        ),
+        windows=tuple(
+            WindowPrice(
+                surgeon=slots.resources[k].removeprefix(f"{SURGEON}/"),
+                case=slots.problem.cases[i].id,
+                first=slots.origin + slots.tick * first,
+                last=slots.origin + slots.tick * last,
+                price=float(paid),
+            )
+            for (k, i, first, last), paid in zip(bound.windows.tolist(), bound.window_prices, strict=True)
         ),
         fairness={name: float(bound.fair_prices[g]) for g, name in enumerate(slots.fair_names) if bound.fair_prices[g]},
     )

@@ -1,12 +1,10 @@
 """The columns of the master problem: timed room-days, and which rows of it they touch."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from orloop_replan.domain.pricing import Arcs, Floats
+from orloop_replan.domain import pricing_kernels as compiled
+from orloop_replan.domain.pricing import Arcs, Floats, no_windows
 from orloop_replan.domain.slots import Ints
 
 
@@ -22,6 +20,8 @@ class Columns:
         self.room: list[int] = []
         self.days: list[Ints] = []
         self.row_of = np.full(arcs.slots.capacity.shape, -1, np.int64)
+        self.windows = no_windows()
+        self.window_row = np.zeros(0, np.int64)
         self._flat = np.zeros(0, np.int64)
         self._ptr = np.zeros(1, np.int64)
 
@@ -53,19 +53,24 @@ class Columns:
         ]
         return np.array(own, float)
 
-    def entries(self, first: int, row_of: Ints, rows: int, only_resources: bool) -> tuple[Ints, Ints, Floats]:
-        """Row, column (counted from `first`) and value of what the columns from `first` on have in the master."""
+    def entries(
+        self, first: int, row_of: Ints, window_row: Ints, rows: int, only_resources: bool
+    ) -> tuple[Ints, Ints, Floats]:
+        """Row, column (counted from `first`) and value of what the columns from `first` on have in the master.
+
+        `row_of` [K, T] and `window_row` [W] say which row a resource at a tick and a window are, -1 for none.
+        """
         slots, arcs = self.arcs.slots, self.arcs
         given = (
             self._ptr[first:], self._flat, slots.case, slots.mode, slots.start, slots.room, slots.use_ptr,
             slots.use_resource, slots.use_from, slots.use_until, slots.use_amount, arcs.fair_ptr, arcs.fair_of,
-            slots.fair_measure, arcs.coef, row_of, slots.n, len(arcs.kinds), only_resources,
+            slots.fair_measure, arcs.coef, row_of, self.windows, window_row, slots.n, len(arcs.kinds), only_resources,
         )  # fmt: skip
         size = 0
         row, column, value = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
         for _ in range(2):  # counts first, then writes
             row, column, value = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size)
-            size = _entries(*given, np.zeros(rows), np.zeros(rows, np.int64), row, column, value)
+            size = compiled.entries(*given, np.zeros(rows), np.zeros(rows, np.int64), row, column, value)
         return row, column, value
 
     def weights(self, x: Floats) -> Floats:
@@ -79,66 +84,9 @@ class Columns:
         slots = self.arcs.slots
         change = np.zeros((len(slots.resources), slots.T + 1))
         taken = np.nonzero(weights > 0)[0]
-        _use(
+        compiled.use(
             taken, weights, slots.mode, slots.start, slots.use_ptr, slots.use_resource, slots.use_from, slots.use_until,
             slots.use_amount, change,
         )  # fmt: skip
         held: npt.NDArray[np.float64] = np.cumsum(change, axis=1)[:, :-1]
         return held
-
-
-@njit(cache=True)
-def _entries(
-    ptr: Any, flat: Any, case: Any, mode: Any, start: Any, room: Any, use_ptr: Any, resource: Any, since: Any,
-    until: Any, amount: Any, fair_ptr: Any, fair_of: Any, measure: Any, coef: Any, row_of: Any, n: int, rooms: int,
-    only_resources: bool, sums: Any, touched: Any, out_row: Any, out_column: Any, out_value: Any,
-) -> int:  # fmt: skip
-    """Counts the entries, and writes them where there is room for them."""
-    last, size, write = row_of.shape[1], 0, len(out_row) > 0
-    for column in range(len(ptr) - 1):
-        count = 0
-        for at in range(ptr[column], ptr[column + 1]):
-            p = flat[at]
-            i = case[p]
-            if not only_resources:
-                count = _add(sums, touched, count, i, 1.0)
-                for f in range(fair_ptr[i], fair_ptr[i + 1]):
-                    g = fair_of[f]
-                    if coef[measure[g], p]:
-                        count = _add(sums, touched, count, n + rooms + g, float(coef[measure[g], p]))
-            for u in range(use_ptr[mode[p]], use_ptr[mode[p] + 1]):
-                k = resource[u]
-                for t in range(max(0, start[p] + since[u]), min(last, start[p] + until[u])):
-                    if row_of[k, t] >= 0:
-                        count = _add(sums, touched, count, row_of[k, t], float(amount[u]))
-        if not only_resources:
-            count = _add(sums, touched, count, n + room[flat[ptr[column]]], 1.0)
-        for at in range(count):
-            if write:
-                out_row[size], out_column[size], out_value[size] = touched[at], column, sums[touched[at]]
-            sums[touched[at]] = 0.0
-            size += 1
-    return size
-
-
-@njit(cache=True, inline="always")
-def _add(sums: Any, touched: Any, count: int, row: Any, value: float) -> int:
-    if sums[row] == 0.0:
-        touched[count] = row
-        count += 1
-    sums[row] += value
-    return count
-
-
-@njit(cache=True)
-def _use(
-    taken: Any, weights: Any, mode: Any, start: Any, ptr: Any, resource: Any, since: Any, until: Any, amount: Any,
-    change: Any,
-) -> None:  # fmt: skip
-    last = change.shape[1] - 1
-    for p in taken:
-        for u in range(ptr[mode[p]], ptr[mode[p] + 1]):
-            a, b = min(last, max(0, start[p] + since[u])), min(last, start[p] + until[u])
-            if b > a:
-                change[resource[u], a] += amount[u] * weights[p]
-                change[resource[u], b] -= amount[u] * weights[p]

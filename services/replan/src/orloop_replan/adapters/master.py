@@ -1,6 +1,6 @@
 """The master problem of the bound in HiGHS: room-days by column, resource rows added where they are overdrawn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import highspy
@@ -33,12 +33,13 @@ def asked(status: Any, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Duals: of cases [n], rooms [R], groups [G] and resources [K, T]; floats, or whole multiples of some unit."""
+    """Duals: of cases [n], rooms [R], groups [G], resources [K, T] and windows [W]; floats, or whole numbers."""
 
     case: Any
     room: Any
     fair: Any
     resource: Any
+    window: Any = field(default_factory=lambda: np.zeros(0))
 
 
 class Master:
@@ -83,7 +84,9 @@ class Master:
         new = self.columns.add(days)
         if not new:
             return 0
-        row, column, value = self.columns.entries(first, self.columns.row_of, self._rows, False)
+        row, column, value = self.columns.entries(
+            first, self.columns.row_of, self.columns.window_row, self._rows, False
+        )
         costs = self.columns.costs(first)
         added = self._highs.addCols(
             new,
@@ -136,36 +139,55 @@ class Master:
         numbers = self._rows + np.arange(len(rows))
         row_of[rows[:, 0], rows[:, 1]] = numbers
         self.columns.row_of[rows[:, 0], rows[:, 1]] = numbers
-        row, column, value = self.columns.entries(0, row_of, self._rows + len(rows), True)
+        hold = self.arcs.slots.capacity[rows[:, 0], rows[:, 1]].astype(float)
+        self._append(hold, row_of, np.full(len(self.columns.windows), -1, np.int64))
+        self._active += [(int(k), int(t)) for k, t in rows]
+
+    def add_windows(self, windows: Ints) -> None:
+        """Rows for windows [W, 4] that are not there yet."""
+        columns = self.columns
+        numbers = self._rows + np.arange(len(windows))
+        new = np.concatenate([np.full(len(columns.windows), -1, np.int64), numbers])
+        columns.windows = np.concatenate([columns.windows, windows])
+        columns.window_row = np.concatenate([columns.window_row, numbers])
+        self._active += [(-1, w) for w in range(len(columns.windows) - len(windows), len(columns.windows))]
+        self._append(np.ones(len(windows)), np.full_like(columns.row_of, -1), new)
+
+    def _append(self, hold: Floats, row_of: Ints, window_row: Ints) -> None:
+        """Rows of at most `hold`, with the entries of all columns."""
+        count = len(hold)
+        row, column, value = self.columns.entries(0, row_of, window_row, self._rows + count, True)
         order = np.lexsort((column, row))
         row, column, value = row[order] - self._rows, column[order] + self._first, value[order]
-        hold = self.arcs.slots.capacity[rows[:, 0], rows[:, 1]].astype(float)
         added = self._highs.addRows(
-            len(rows),
-            np.full(len(rows), -INF),
+            count,
+            np.full(count, -INF),
             hold,
             len(row),
-            _starts(row, len(rows))[:-1],
+            _starts(row, count)[:-1],
             column.astype(np.int32),
             value,
         )
         asked(added, "rows")
-        self._active += [(int(k), int(t)) for k, t in rows]
-        self._rows += len(rows)
+        self._rows += count
 
     def prices(self) -> Prices:
         """The duals of the last optimum; of the sign that the bound needs, whatever the tolerance did."""
         dual = np.array(self._highs.getSolution().row_dual)
         fixed = self.n + self.rooms + self.groups
         resource = np.zeros(self.arcs.slots.capacity.shape)
+        window = np.zeros(len(self.columns.windows))
         if self._active:
-            at = np.array(self._active)
-            resource[at[:, 0], at[:, 1]] = np.minimum(0.0, dual[fixed:])
+            at, paid = np.array(self._active), np.minimum(0.0, dual[fixed:])
+            ticks = at[:, 0] >= 0
+            resource[at[ticks, 0], at[ticks, 1]] = paid[ticks]
+            window[at[~ticks, 1]] = paid[~ticks]
         return Prices(
             np.maximum(0.0, dual[: self.n]),
             dual[self.n : self.n + self.rooms],
             np.minimum(0.0, dual[self.n + self.rooms : fixed]),
             resource,
+            window,
         )
 
 

@@ -6,7 +6,8 @@ counted again, in whole numbers of 1/1024, by code that shares nothing with the 
 
 The model: place costs, overtime per room past what committed cases need, fairness and postponements, such that
 each case has one place or is postponed, a room has one case at a time (turnover times included), resources
-suffice at each moment that has a price, and fairness levels cover each group's mean. A case may come twice in
+suffice at each moment that has a price, a surgeon is not with one patient in a window and with another all through
+it, and fairness levels cover each group's mean. A case may come twice in
 a room's day, though never directly after itself: that can only make the bound lower.
 """
 
@@ -28,6 +29,7 @@ from .certificate_places import Option, committed_overtime, extra_between, optio
 
 SCALE = 1024
 MEASURES = ("delay", "late", "prime")
+SURGEON = "surgeon-one-place"
 _FACTOR = {"delay": 1, "late": 1, "prime": 10}
 _EMERGENCIES = (Urgency.URGENT, Urgency.IMMEDIATE)
 _Way = tuple[int, int, int]
@@ -79,13 +81,15 @@ def _postponing(problem: PlanProblem, i: int) -> int:
 class _Prices:
     """Prices in 1/1024: `cases` [n]; by resource its `moments` and `sums` up to each; `groups` [3][n].
 
-    `constant` is what cases and resources pay together.
+    `windows` are by resource: case, first and last moment, price. `constant` is what cases, resources and windows pay
+    together.
     """
 
     cases: list[int]
     moments: dict[str, Ints]
     sums: dict[str, Ints]
     groups: list[list[int]]
+    windows: dict[str, list[tuple[int, int, int, int]]]
     constant: int
     left: dict[str, Left]
 
@@ -107,7 +111,29 @@ class _Prices:
             each = np.array([own[at] for at in sorted(own)], np.int64)
             sums[name] = np.concatenate([[0], np.cumsum(each)])
             constant += int((each * left[name].at(moments[name])).sum())
-        return _Prices(cases, moments, sums, _fair_prices(problem, certificate.fairness), constant, left)
+        windows = _windows(problem, certificate, left)
+        constant += sum(price for own in windows.values() for *_, price in own)
+        return _Prices(cases, moments, sums, _fair_prices(problem, certificate.fairness), windows, constant, left)
+
+
+def _windows(
+    problem: PlanProblem, certificate: Certificate, left: Collection[str]
+) -> dict[str, list[tuple[int, int, int, int]]]:
+    """Of each surgeon, as a resource, the windows with a price: case, first moment, last moment, price."""
+    index = {case.id: i for i, case in enumerate(problem.cases)}
+    _known("surgeon", (f"{SURGEON}/{paid.surgeon}" for paid in certificate.windows), left)
+    _known("case", (paid.case for paid in certificate.windows), index)
+    found: dict[str, list[tuple[int, int, int, int]]] = {}
+    for paid in certificate.windows:
+        if paid.last < paid.first:
+            raise CertificateError(
+                f"Expected a window of {paid.surgeon} that ends after it begins, got {paid.first} to {paid.last}.\n"
+                "Maybe its ends are swapped."
+            )
+        price = _never_positive(f"window of {paid.surgeon}", paid.price)
+        first, last = micros(paid.first - problem.now), micros(paid.last - problem.now)
+        found.setdefault(f"{SURGEON}/{paid.surgeon}", []).append((index[paid.case], first, last, price))
+    return found
 
 
 def _fair_prices(problem: PlanProblem, fairness: dict[str, float]) -> list[list[int]]:
@@ -142,6 +168,10 @@ def _reduced(prices: _Prices, option: Option) -> Ints:
             until = np.searchsorted(moments, option.start + hold.end, side="left")
             since = np.searchsorted(moments, option.start + hold.start, side="left")
             price = price - hold.amount * (sums[until] - sums[since])
+        begin, end = option.start + hold.start, option.start + hold.end
+        for case, first, last, paid in prices.windows.get(hold.name, ()):
+            some, whole = (begin <= last) & (end > first), (begin <= first) & (end > last)
+            price = price - paid * (some if case == option.case else whole)
     return price
 
 

@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 SCALE = 1024
 """Prices are whole multiples of 1 / SCALE once they certify anything."""
+RESOURCE, CASE, FIRST, LAST = range(4)
+"""Columns of windows [W, 4]: of a surgeon (as a resource) and a case, from its first to its last tick."""
 TENTHS = 10
 """Fairness counts starts after block end in tenths of a group's cases."""
 _HUGE_INT = np.int64(1 << 60)
@@ -107,17 +109,38 @@ def _could_bind(slots: Slots, pair_mode: Ints, pair_start: Ints) -> Flags:
     return most > slots.capacity
 
 
-def arc_costs(arcs: Arcs, cost: Any, case_price: Any, resource_price: Any, fair_price: Any) -> Any:
-    """Reduced cost of every place [m] at prices of cases [n], resources [K, T] and groups [G]; dtype as given."""
+def no_windows() -> Ints:
+    """An empty list of windows."""
+    return np.zeros((0, 4), np.int64)
+
+
+def arc_costs(
+    arcs: Arcs,
+    cost: Any,
+    case_price: Any,
+    resource_price: Any,
+    fair_price: Any,
+    windows: Ints | None = None,
+    window_price: Any = None,
+) -> Any:
+    """Reduced cost of every place [m] at prices of cases [n], resources [K, T] and groups [G]; dtype as given.
+
+    `windows` [W, 4] with prices [W] are rows of their own: of the window's case, what holds the surgeon at any of its
+    ticks; of the surgeon's other cases, what holds the surgeon at all of them; together at most one.
+    """
     slots = arcs.slots
     prefix = np.zeros((resource_price.shape[0], slots.T + 1), case_price.dtype)
     np.cumsum(resource_price, axis=1, out=prefix[:, 1:])
     table = np.zeros(len(arcs.pair_mode), case_price.dtype)
     out = np.empty(slots.places, case_price.dtype)
+    if windows is None or window_price is None:
+        windows, window_price = no_windows(), np.zeros(0, case_price.dtype)
+    order = np.argsort(windows[:, RESOURCE], kind="stable")
+    window_ptr = np.searchsorted(windows[order, RESOURCE], np.arange(len(slots.resources) + 1))
     compiled.arc_costs(
         arcs.pair, arcs.pair_mode, arcs.pair_start, slots.case, cost, slots.use_ptr, slots.use_resource, slots.use_from,
         slots.use_until, slots.use_amount, case_price, prefix, arcs.fair_ptr, arcs.fair_of, slots.fair_measure,
-        arcs.coef, fair_price, table, out,
+        arcs.coef, fair_price, window_ptr, windows[order], window_price[order], slots.n, table, out,
     )  # fmt: skip
     return out
 

@@ -1,4 +1,4 @@
-"""Compiled: what places cost at given prices, and the dynamic program per room.
+"""Compiled: what places cost at given prices, the dynamic program per room, and what days have in the master.
 
 One module, because numba's cache looks for changes in the file of a kernel alone.
 """
@@ -36,11 +36,19 @@ def demand(
         q = stop
 
 
+@njit(cache=True, inline="always")
+def counts(window: Any, w: int, i: int, a: int, b: int) -> bool:
+    """Whether holding a surgeon from tick a until b for case i counts in a window [resource, case, first, last]."""
+    if window[w, 1] == i:
+        return bool(a <= window[w, 3] and b > window[w, 2])
+    return bool(a <= window[w, 2] and b > window[w, 3])
+
+
 @njit(cache=True)
 def arc_costs(
     pair: Any, pair_mode: Any, pair_start: Any, case: Any, cost: Any, ptr: Any, resource: Any, since: Any, until: Any,
     amount: Any, case_price: Any, prefix: Any, fair_ptr: Any, fair_of: Any, measure: Any, coef: Any, fair_price: Any,
-    table: Any, out: Any,
+    window_ptr: Any, window: Any, window_price: Any, n: int, table: Any, out: Any,
 ) -> None:  # fmt: skip
     last = prefix.shape[1] - 1
     for j in range(len(pair_mode)):
@@ -48,7 +56,11 @@ def arc_costs(
         for u in range(ptr[mode], ptr[mode + 1]):
             a, b = min(last, max(0, start + since[u])), min(last, start + until[u])
             if b > a:
-                table[j] += amount[u] * (prefix[resource[u], b] - prefix[resource[u], a])
+                k = resource[u]
+                table[j] += amount[u] * (prefix[k, b] - prefix[k, a])
+                for w in range(window_ptr[k], window_ptr[k + 1]):
+                    if counts(window, w, mode % n, a, b):
+                        table[j] += window_price[w]
     for p in range(len(case)):
         i = case[p]
         value = cost[p] - case_price[i] - table[pair[p]]
@@ -146,3 +158,66 @@ def backward(
                 elif total < value[a, t, 1] and first[a, t] != i:
                     value[a, t, 1] = total
                 q -= 1
+
+
+@njit(cache=True)
+def entries(
+    ptr: Any, flat: Any, case: Any, mode: Any, start: Any, room: Any, use_ptr: Any, resource: Any, since: Any,
+    until: Any, amount: Any, fair_ptr: Any, fair_of: Any, measure: Any, coef: Any, row_of: Any, window: Any,
+    window_row: Any, n: int, rooms: int, only_resources: bool, sums: Any, touched: Any, out_row: Any, out_column: Any,
+    out_value: Any,
+) -> int:  # fmt: skip
+    """Counts the entries, and writes them where there is room for them."""
+    last, size, write = row_of.shape[1], 0, len(out_row) > 0
+    for column in range(len(ptr) - 1):
+        count = 0
+        for at in range(ptr[column], ptr[column + 1]):
+            p = flat[at]
+            i = case[p]
+            if not only_resources:
+                count = _add(sums, touched, count, i, 1.0)
+                for f in range(fair_ptr[i], fair_ptr[i + 1]):
+                    g = fair_of[f]
+                    if coef[measure[g], p]:
+                        count = _add(sums, touched, count, n + rooms + g, float(coef[measure[g], p]))
+            for u in range(use_ptr[mode[p]], use_ptr[mode[p] + 1]):
+                k = resource[u]
+                for t in range(max(0, start[p] + since[u]), min(last, start[p] + until[u])):
+                    if row_of[k, t] >= 0:
+                        count = _add(sums, touched, count, row_of[k, t], float(amount[u]))
+                for w in range(len(window)):
+                    if window_row[w] >= 0 and window[w, 0] == k:
+                        a, b = max(0, start[p] + since[u]), min(last, start[p] + until[u])
+                        if a < b and counts(window, w, i, a, b):
+                            count = _add(sums, touched, count, window_row[w], 1.0)
+        if not only_resources:
+            count = _add(sums, touched, count, n + room[flat[ptr[column]]], 1.0)
+        for at in range(count):
+            if write:
+                out_row[size], out_column[size], out_value[size] = touched[at], column, sums[touched[at]]
+            sums[touched[at]] = 0.0
+            size += 1
+    return size
+
+
+@njit(cache=True, inline="always")
+def _add(sums: Any, touched: Any, count: int, row: Any, value: float) -> int:
+    if sums[row] == 0.0:
+        touched[count] = row
+        count += 1
+    sums[row] += value
+    return count
+
+
+@njit(cache=True)
+def use(
+    taken: Any, weights: Any, mode: Any, start: Any, ptr: Any, resource: Any, since: Any, until: Any, amount: Any,
+    change: Any,
+) -> None:  # fmt: skip
+    last = change.shape[1] - 1
+    for p in taken:
+        for u in range(ptr[mode[p]], ptr[mode[p] + 1]):
+            a, b = min(last, max(0, start[p] + since[u])), min(last, start[p] + until[u])
+            if b > a:
+                change[resource[u], a] += amount[u] * weights[p]
+                change[resource[u], b] -= amount[u] * weights[p]

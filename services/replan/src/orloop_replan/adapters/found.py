@@ -30,7 +30,7 @@ class FixLimits:
     starts: int = 6
     decodes: int = 10_000
     growth: tuple[int, ...] = (4, 8, 16, 32)
-    work: int = 1_200
+    work: int = 1_000
     gap: float = 0.99
 
 

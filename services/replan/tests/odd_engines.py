@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.messages import from_json
-from orloop_replan.adapters.highs_engine import HighsEngine
+from orloop_replan.adapters.second_route import SecondRoute
 from orloop_replan.child import ChildSettings, serve
 from orloop_replan.ports import Engine, Limits, Plan, Search, Stop
 
@@ -37,7 +37,7 @@ def sleep() -> None:
 
 def engines_of(kind: str) -> Callable[[Limits, Stop], Sequence[Engine]]:
     if kind == "hungry":
-        return lambda limits, stop: (Odd(eat), HighsEngine(limits, stop))
+        return lambda limits, stop: (Odd(eat), SecondRoute(limits, stop))
     return lambda limits, stop: (Odd(sleep if kind == "deaf" else lambda: None),)
 
 

@@ -14,7 +14,7 @@ from orloop_common.domain.vocabulary import BedUnit, Milestone, ReadinessItem, R
 from orloop_common.messages import CASE_FORECASTS, PLAN_PROPOSALS, SUITE_EVENTS
 from orloop_common.runtime import LoopSettings, Output
 from orloop_common.testing import ManualClock, MemoryBus
-from orloop_replan.adapters.highs_engine import HighsEngine
+from orloop_replan.adapters.price_engine import PriceAndFix
 from orloop_replan.domain.solving import solve
 from orloop_replan.flow import TOPICS, ReplanFlow
 from orloop_replan.ports import Job, Limits, Solved
@@ -192,7 +192,7 @@ class InstantWorkers:
         if self._job is None or self.hold:
             return None
         job, self._job = self._job, None
-        return solve(job, HighsEngine(self.limits), self.limits)
+        return solve(job, PriceAndFix(self.limits), self.limits)
 
     def close(self) -> None:
         self._job = None

@@ -12,7 +12,7 @@ from orloop_common.messages import decode, encode, from_json, to_json
 from orloop_replan import replay
 from orloop_replan.adapters.servicer import explain
 from orloop_replan.domain.answers import LARGEST, pack, unpack
-from orloop_replan.instances import generate
+from orloop_replan.generate import generate
 
 
 @pytest.fixture
@@ -56,6 +56,14 @@ def test_a_record_of_an_older_or_newer_program_is_read(proposal: Proposal) -> No
     assert replay.recompute(old).ok
 
 
+def test_a_record_of_an_engine_that_is_no_longer_there_is_verified(proposal: Proposal) -> None:
+    assert proposal.solver is not None
+    gone = replace(proposal.solver, path="milp", solver="pyomo 6.9 highs 1.9", settings={"kept": "10"})
+    result = replay.recompute(replace(proposal, alternatives=proposal.alternatives[:1], solver=gone))
+    assert result.verdict == "verified, not identical"
+    assert "(recorded by pyomo 6.9 highs 1.9)" in result.sentence
+
+
 def test_a_forged_record_is_broken_and_says_where(proposal: Proposal) -> None:
     best = proposal.alternatives[0]
     cheap = replace(proposal, alternatives=(replace(best, cost=best.cost - 1),))
@@ -90,7 +98,7 @@ def test_an_explanation_says_what_leaving_a_change_out_would_break(proposal: Pro
 
 
 def test_a_large_suites_problem_travels_well_below_the_limit() -> None:
-    problem = generate(1, 40, "storm")
+    problem = generate(40, "storm", 1)
     packed = pack(problem)
     assert len(packed) < LARGEST / 10
     assert unpack(packed) == problem

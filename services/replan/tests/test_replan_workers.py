@@ -20,13 +20,13 @@ from orloop_replan.adapters.engine import open_engines
 from orloop_replan.adapters.servicer import ReplanServicer, mounted
 from orloop_replan.adapters.workers import ChildWorkers
 from orloop_replan.domain.solving import solve
-from orloop_replan.instances import generate
+from orloop_replan.generate import generate
 from orloop_replan.ports import Job, Limits, Solved
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-SMALL = generate(1, 4, "down")
-LARGE = generate(3, 30, "storm")
-PATHS = ("price_and_fix", "milp")
+SMALL = generate(4, "down", 1)
+LARGE = generate(30, "storm", 3)
+PATHS = ("price_and_fix", "reference")
 
 
 def wait(workers: ChildWorkers, within: float = 100.0) -> Solved:
@@ -142,10 +142,10 @@ def test_an_engine_that_fails_or_eats_all_memory_is_passed_over_and_the_record_s
     try:
         workers.start(Job(id="one", problem=SMALL, seed=1))
         answer = wait(workers)
-        assert (answer.solver.path, answer.solver.note) == ("milp", "The solver ran out of memory.")
+        assert (answer.solver.path, answer.solver.note) == ("reference", "The solver ran out of memory.")
         assert answer.alternatives
         workers.start(Job(id="two", problem=SMALL, seed=1))
-        assert wait(workers).solver.path == "milp", "the same child is as good as new"
+        assert wait(workers).solver.path == "reference", "the same child is as good as new"
     finally:
         workers.close()
     workers = open_with("broken")

@@ -1,6 +1,6 @@
 """How long solves take and what they save: `python -m orloop_replan.measure [--n 30] [--rooms 10]`.
 
-Made-up suites (`instances`, published starts moved off the grid, as in life), one warm process, one thread; wall and
+Made-up suites (`generate`, published starts moved off the grid, as in life), one warm process, one thread; wall and
 CPU seconds from a problem to its checked and simulated alternatives, and their cost against right-shift.
 """
 
@@ -19,8 +19,11 @@ from orloop_common.runtime.clock import Clock, SystemClock
 
 from .adapters.engine import open_engines
 from .domain.solving import solve
-from .instances import DISTURBANCES, generate
+from .generate import generate
+from .generate_events import EVENTS
 from .ports import Job, Limits
+
+DISTURBANCES = tuple(event for event in EVENTS if event != "none")
 
 
 def measure(n: int, rooms: int, disturbances: Sequence[str], clock: Clock) -> dict[str, object]:
@@ -28,10 +31,10 @@ def measure(n: int, rooms: int, disturbances: Sequence[str], clock: Clock) -> di
     limits = Limits()
     engines = open_engines(limits)
     for rooms_warm in (2, 6):
-        solve(Job(id="warm", problem=generate(0, rooms_warm, "storm")), engines, limits)
+        solve(Job(id="warm", problem=generate(rooms_warm, "storm", 1)), engines, limits)
     seconds, busy, gaps, ratios, counts, unsound, waiting = [], [], [], [], [], 0, 0
     for number in range(n):
-        problem = off_grid(generate(number, rooms, disturbances[number % len(disturbances)]))
+        problem = off_grid(generate(rooms, disturbances[number % len(disturbances)], number))
         begun, worked = clock.monotonic(), time.process_time()
         solved = solve(Job(id=str(number), problem=problem), engines, limits)
         seconds.append(clock.monotonic() - begun)
@@ -80,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=30)
     parser.add_argument("--rooms", type=int, default=10)
-    parser.add_argument("--disturbance", choices=DISTURBANCES, action="append")
+    parser.add_argument("--disturbance", choices=EVENTS, action="append")
     given = parser.parse_args()
     print(json.dumps(measure(given.n, given.rooms, given.disturbance or DISTURBANCES, SystemClock())))
 

@@ -6,7 +6,7 @@ TRIGGERS = counter("orloop_replan_triggers_total", "Events that asked for a re-p
 ANSWERS = counter("orloop_replan_answers_total", "Answers to triggers: proposal or no_change.", ["suite", "answer"])
 SOLVE_SECONDS = histogram(
     "orloop_replan_solve_seconds",
-    "Wall time from a job's start to its answer, by path (milp or right_shift).",
+    "Wall time from a job's start to its answer, by path (price_and_fix, reference, why_not or right_shift).",
     ["path"],
     buckets=(0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0),
 )

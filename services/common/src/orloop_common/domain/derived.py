@@ -149,7 +149,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolverRecord:
-    """How a proposal came to be; `path` is price_and_fix, milp, right_shift or recorded.
+    """How a proposal came to be; `path` is price_and_fix, reference, right_shift, why_not or recorded.
 
     No plan costs less than `bound`; `certificate` is the digest of its proof. `start` is the plan that the
     search was given to begin from, if any (a back-up computed ahead of time).

@@ -13,10 +13,6 @@ def open_engines(limits: Limits, stop: Stop = never) -> tuple[Engine, ...]:
 
 
 def engine_of(path: str, limits: Limits) -> Engine:
-    """The engine that a record names; the first one where it is not known."""
-    if path == "milp":
-        from .highs_engine import HighsEngine
-
-        return HighsEngine(limits)
+    """The engine that a record names; the first one where it is not known (a record of another program)."""
     engines = open_engines(limits)
     return next((engine for engine in engines if engine.path == path), engines[0])

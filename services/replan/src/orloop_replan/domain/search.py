@@ -65,7 +65,7 @@ class Proof:
 
 
 class Search(Protocol):
-    """One problem with its candidate places, ready to be asked for several plans."""
+    """One problem with its places, ready to be asked for several plans."""
 
     def best(self, goal: Goal, cuts: Sequence[Cut], start: Plan, others: Sequence[Plan] = ()) -> Plan | None:
         """The best plan under work limits, begun from `start`; None if there is none under the cuts.
@@ -93,7 +93,7 @@ class Engine(Protocol):
 
     @property
     def path(self) -> str:
-        """The way it goes, for the record: price_and_fix, milp."""
+        """The way it goes, for the record: price_and_fix, reference."""
 
     def search(self, problem: PlanProblem, seed: int, start: Plan | None = None) -> Search:
         """Begin on a problem, with a plan that is repaired and then known; `Stopped` when it is told to."""
@@ -134,11 +134,6 @@ class Limits:
     """Work limits, so that the same problem gives the same plan on a slow and on a fast day."""
 
     nodes: int = 100
-    candidates: int = 48
-    per_room: int = 10
-    kept: int = 10
-    orders: int = 1000
-    checks: int = 20
     work: int = 50
     alternatives: int = 3
     scout: int = 2000

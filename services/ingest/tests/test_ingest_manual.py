@@ -100,6 +100,8 @@ def test_every_report_becomes_its_event(door):
         ("roster", {"entries": [{"team_id": "A1", "role": "anaesthesia", **shift}]}, e.RosterChanged),
         ("beds", {"unit": "pacu", "capacity": 8, "occupied": 3}, e.BedsChanged),
         ("equipment", {"unit": "main", "kind": "LAPTOWER", "free": 2, "in_use": 1}, e.EquipmentChanged),
+        ("blocks", {"room": "3", "owner": "urology", "status": "allocated", **hours}, e.BlockChanged),
+        ("exceptions", {"wish": "start before the room is released", "rule": "room-open"}, e.ExceptionRequested),
         ("replan", {"reason": "the list is late"}, e.ReplanRequested),
     ]
     for path, body, kind in reports:
@@ -127,6 +129,30 @@ def test_readiness_by_hand_names_its_source(door, desk, siu):
     door.ledger.fold(case)
     assert door.post(f"cases/{case.case}/readiness", {"item": "consent", "status": "done"}).status_code == 202
     assert (door.events[0].status, door.events[0].source) == (ReadinessStatus.DONE, Source.MANUAL)
+
+
+def test_an_implant_and_a_milestone_of_a_case_are_told_by_hand(door, desk, siu):
+    case = desk.tell(siu()).events[0]
+    door.ledger.fold(case)
+    hours = {"from": "2026-03-02T11:00:00Z", "to": "2026-03-02T13:00:00Z"}
+    assert door.post(f"cases/{case.case}/implants", {"implant": "hip-stem-12", **hours}).status_code == 202
+    told = {"milestone": "patient_in_room", "room": "3", "at": "2026-03-02T09:05:00Z"}
+    assert door.post(f"cases/{case.case}/milestones", told).status_code == 202
+    implant, milestone = door.events
+    assert (implant.case, implant.implant) == (case.case, "hip-stem-12")
+    assert (milestone.at, milestone.recorded, milestone.source) == (NOW.replace(hour=9, minute=5, second=0), NOW, "manual")
+
+
+def test_what_is_older_than_a_day_is_entered_only_as_a_back_entry(door, desk, siu):
+    case = desk.tell(siu()).events[0]
+    door.ledger.fold(case)
+    told = {"milestone": "patient_in_room", "at": "2026-02-27T09:05:00Z"}
+    refused = door.post(f"cases/{case.case}/milestones", told)
+    assert (refused.status_code, "back_entry" in refused.json()["hint"]) == (422, True)
+    assert door.post(f"cases/{case.case}/milestones?back_entry=true", told).status_code == 202
+    assert door.events[0].at == datetime(2026, 2, 27, 9, 5, tzinfo=UTC)
+    told["at"] = "2026-01-02T09:05:00Z"
+    assert door.post(f"cases/{case.case}/milestones?back_entry=true", told).status_code == 422
 
 
 def test_the_same_idempotency_key_is_the_same_event(door):
@@ -210,4 +236,4 @@ def test_a_report_that_is_not_durable_is_503_and_may_be_sent_again(door):
 
 def test_the_door_describes_itself(door):
     paths = door.client.get("/openapi.json").json()["paths"]
-    assert len([path for path in paths if path.startswith("/v1/suites/{suite}/")]) == 9
+    assert len([path for path in paths if path.startswith("/v1/suites/{suite}/")]) >= 13

@@ -91,10 +91,10 @@ def _room(day: SuiteDay, layout: SuiteLayout, room: RoomLayout) -> ProblemRoom:
     opens, closes = day.calendar.at(today, room.block_start), day.calendar.at(today, room.closes)
     block_end = day.calendar.at(today, room.block_end)
     services = set(room.services)
-    block = day.blocks.get(room.id)
-    if block is not None and day.calendar.day(block.start) == today and block.allocated:
-        services.add(block.owner)
-        opens, block_end = min(opens, block.start), max(block_end, block.end)
+    for block in day.blocks.values():
+        if block.room == room.id and block.allocated and day.calendar.day(block.start) == today:
+            services.add(block.owner)
+            opens, block_end = min(opens, block.start), max(block_end, block.end)
     closes = max(closes, block_end)
     record = day.rooms.get(room.id)
     down: tuple[Interval, ...] = ()

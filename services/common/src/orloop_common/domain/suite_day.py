@@ -37,7 +37,7 @@ class SuiteDay:
     beds: Map[BedUnit, e.BedsChanged] = Map()
     equipment: Map[str, e.EquipmentChanged] = Map()
     implants: Map[str, e.ImplantExpected] = Map()
-    blocks: Map[str, e.BlockChanged] = Map()
+    blocks: Map[tuple[str, datetime], e.BlockChanged] = Map()
     exceptions: Map[str, e.ExceptionRequested] = Map()
     silent_feeds: Map[str, datetime] = Map()
     disagreements: Map[str, e.SourceDisagreed] = Map()

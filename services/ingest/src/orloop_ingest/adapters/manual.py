@@ -1,14 +1,10 @@
 """The manual door: what people report, by HTTP with a signed token; 202 once the broker has it."""
 
-import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-import uvicorn
-from fastapi import Depends, FastAPI, Header, HTTPException, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import Depends, FastAPI, Header, Request
 from pydantic import BaseModel
 
 from orloop_common.domain.events import Event
@@ -19,16 +15,17 @@ from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.errors import NotDurable, TokenRefused
 from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.records import Output
-from orloop_ingest import metrics
 from orloop_ingest.domain import reports as r
 from orloop_ingest.ledger import Ledger
 
+from .doorkit import add_errors, from_text, one_of, refused
+from .doorkit import serve as serve
 from .writer import DurableWriter
 
 _log = get_logger("manual")
 _EARLY, _LATE = timedelta(minutes=10), timedelta(hours=24)
 _MAY_REPORT = (Role.BOARD_RUNNER, Role.SERVICE)
-LARGEST_BODY = 256 * 1024
+_OLDEST = timedelta(days=30)  # what a person may enter after a downtime
 
 
 class Taken(BaseModel):
@@ -53,33 +50,38 @@ class ManualDoor:
     def principal(self, suite: str, authorization: Annotated[str | None, Header()] = None) -> Principal:
         """Who reports; 401 without a good token, 403 without the right to."""
         if suite not in self.ledger.suites:
-            raise _refused(404, f"Expected a suite of this site, got {suite}.", _one_of(self.ledger.suites))
+            raise refused(404, f"Expected a suite of this site, got {suite}.", one_of(self.ledger.suites))
         try:
             principal = self.tokens.verify(bearer(authorization))
         except TokenRefused as error:
-            raise _from_text(401, str(error)) from None
+            raise from_text(401, str(error)) from None
         try:
             return self.tokens.verify(bearer(authorization), roles=_MAY_REPORT, suite=suite)
         except TokenRefused as error:
             _log.warning("report_refused", user=principal.user, role=principal.role.value)
-            raise _from_text(403, str(error)) from None
+            raise from_text(403, str(error)) from None
 
     def room(self, suite: str, room: str) -> str:
         """A room of the suite; 404 with the rooms that there are."""
         layout = self.site.suite(suite)
         if layout.room(room) is None:
             known = [item.id for item in layout.rooms]
-            raise _refused(404, f"Expected a room of suite {suite}, got {room}.", _one_of(known))
+            raise refused(404, f"Expected a room of suite {suite}, got {room}.", one_of(known))
         return room
 
-    def when(self, report: r.Report) -> datetime:
-        """The report's time, or now; neither from another day nor from the future."""
+    def case(self, suite: str, case: str) -> None:
+        """404 unless the suite knows the case."""
+        if case not in self.ledger.known(suite).day.cases:
+            raise refused(404, "Expected a case of this suite, got another.", "Maybe it was not booked yet.")
+
+    def when(self, report: r.Report, back_entry: bool = False) -> datetime:
+        """The report's time, or now; not from the future, and older than a day only as a back-entry."""
         now = self.clock.now()
         if report.at is None:
             return now
-        if not now - _LATE <= report.at <= now + _EARLY:
-            hint = "Maybe leave `at` out: it is then the present."
-            raise _refused(422, "Expected `at` within the last day, got another time.", hint)
+        if not now - (_OLDEST if back_entry else _LATE) <= report.at <= now + _EARLY:
+            hint = "Maybe leave `at` out: it is then the present. What a downtime kept back needs ?back_entry=true."
+            raise refused(422, "Expected `at` within the last day, got another time.", hint)
         return report.at
 
     async def take(self, events: list[Event]) -> Taken:
@@ -92,7 +94,7 @@ class ManualDoor:
                 await self.writer.write(outputs)
         except NotDurable as error:
             self.ledger.forget(news)
-            raise _from_text(503, str(error)) from None
+            raise from_text(503, str(error)) from None
         self.ledger.written(news)
         for event in news:
             _log.info("report_taken", type=type(event).__name__, event_id=event.id)
@@ -120,6 +122,20 @@ def build_app(door: ManualDoor) -> FastAPI:
         at = door.when(report)
         id = _id(request, report, at, key, who)
         return await _taken(door, lambda: r.suite_events(id, suite, at, who.user, report))
+
+    async def about_case(
+        request: Request,
+        suite: str,
+        case: str,
+        report: r.Report,
+        who: Principal,
+        key: str | None,
+        back_entry: bool = False,
+    ) -> Taken:
+        door.case(suite, case)
+        at, now = door.when(report, back_entry), door.clock.now()
+        id = _id(request, report, at, key, who)
+        return await _taken(door, lambda: r.case_events(id, suite, case, at, now, report))
 
     @app.post("/v1/suites/{suite}/rooms/{room}/down", **options)
     async def down(request: Request, suite: str, room: str, report: r.RoomDown, who: Who, key: Key = None) -> Taken:
@@ -158,6 +174,19 @@ def build_app(door: ManualDoor) -> FastAPI:
         """How many of one kind are free."""
         return await about_suite(request, suite, report, who, key)
 
+    @app.post("/v1/suites/{suite}/blocks", **options)
+    async def block(request: Request, suite: str, report: r.Block, who: Who, key: Key = None) -> Taken:
+        """Room time is allocated to an owner or released."""
+        door.room(suite, report.room)
+        return await about_suite(request, suite, report, who, key)
+
+    @app.post("/v1/suites/{suite}/exceptions", **options)
+    async def exception(request: Request, suite: str, report: r.Wish, who: Who, key: Key = None) -> Taken:
+        """A surgeon or a service asks for an exception from a rule."""
+        if report.case is not None:
+            door.case(suite, report.case)
+        return await about_suite(request, suite, report, who, key)
+
     @app.post("/v1/suites/{suite}/replan", **options)
     async def replan(request: Request, suite: str, who: Who, report: r.Replan | None = None, key: Key = None) -> Taken:
         """A person asks for a new plan."""
@@ -168,13 +197,31 @@ def build_app(door: ManualDoor) -> FastAPI:
         request: Request, suite: str, case_uid: str, report: r.Readiness, who: Who, key: Key = None
     ) -> Taken:
         """One item of a patient's readiness."""
-        if case_uid not in door.ledger.known(suite).day.cases:
-            raise _refused(404, "Expected a case of this suite, got another.", "Maybe it was not booked yet.")
-        at = door.when(report)
-        id = _id(request, report, at, key, who)
-        return await door.take([r.readiness_event(id, suite, case_uid, at, report)])
+        return await about_case(request, suite, case_uid, report, who, key)
 
-    _add_errors(app)
+    @app.post("/v1/suites/{suite}/cases/{case_uid}/implants", **options)
+    async def implant(
+        request: Request, suite: str, case_uid: str, report: r.Implant, who: Who, key: Key = None
+    ) -> Taken:
+        """When an implant of a case is to arrive."""
+        return await about_case(request, suite, case_uid, report, who, key)
+
+    @app.post("/v1/suites/{suite}/cases/{case_uid}/milestones", **options)
+    async def milestone(
+        request: Request,
+        suite: str,
+        case_uid: str,
+        report: r.Happened,
+        who: Who,
+        key: Key = None,
+        back_entry: bool = False,
+    ) -> Taken:
+        """A milestone that a person saw, or enters after a downtime (`back_entry` for what is older than a day)."""
+        if report.room is not None:
+            door.room(suite, report.room)
+        return await about_case(request, suite, case_uid, report, who, key, back_entry)
+
+    add_errors(app)
     return app
 
 
@@ -182,65 +229,10 @@ async def _taken(door: ManualDoor, events: Callable[[], list[Event]]) -> Taken:
     try:
         told = events()
     except r.Wrong as error:
-        raise _refused(422, str(error), "Maybe two times were swapped.") from None
+        raise refused(422, str(error), "Maybe two times were swapped.") from None
     return await door.take(told)
 
 
 def _id(request: Request, report: r.Report, at: datetime, key: str | None, who: Principal) -> str:
     body = report.model_dump(mode="json", exclude={"at"} if report.at is None else set())
     return r.event_id(request.path_params["suite"], request.url.path, body, at, key, who.user)
-
-
-def _add_errors(app: FastAPI) -> None:
-    @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
-        detail = error.detail if isinstance(error.detail, dict) else {"error": str(error.detail), "hint": ""}
-        return JSONResponse(detail, error.status_code)
-
-    @app.exception_handler(404)
-    async def nowhere(request: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, HTTPException) and isinstance(error.detail, dict):
-            return JSONResponse(error.detail, 404)
-        return JSONResponse({"error": "Expected a page of this door, got another.", "hint": "Maybe see /docs."}, 404)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
-        told = {"error": f"{place}: {first['msg']}", "hint": "Maybe compare it with /docs."}
-        return JSONResponse(told, 422)
-
-    @app.middleware("http")
-    async def measure(request: Request, go_on: Callable[[Request], Awaitable[Any]]) -> Any:
-        length = request.headers.get("content-length", "")
-        if not length.isdigit() and request.headers.get("transfer-encoding"):
-            return JSONResponse({"error": "Expected a Content-Length.", "hint": "Maybe send it in one piece."}, 411)
-        if length.isdigit() and int(length) > LARGEST_BODY:
-            hint = "Maybe split it."
-            return JSONResponse({"error": f"Expected at most {LARGEST_BODY} bytes.", "hint": hint}, 413)
-        answer = await go_on(request)
-        route = request.scope.get("route")
-        kind = route.path.rsplit("/", 1)[-1] if route is not None else "unknown"
-        metrics.MANUAL.labels(kind, str(answer.status_code)).inc()
-        return answer
-
-
-async def serve(app: FastAPI, listener: socket.socket) -> None:
-    """Serve until cancelled, in the doors' event loop."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    _log.info("manual_door_listening", port=listener.getsockname()[1])
-    await server.serve(sockets=[listener])
-
-
-def _refused(status: int, error: str, hint: str) -> HTTPException:
-    return HTTPException(status, {"error": error, "hint": hint})
-
-
-def _from_text(status: int, text: str) -> HTTPException:
-    error, _, hint = text.partition("\n")
-    return _refused(status, error, hint)
-
-
-def _one_of(names: Any) -> str:
-    return f"Maybe one of {', '.join(names)}."

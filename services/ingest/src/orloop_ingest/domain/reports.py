@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from orloop_common.domain import events as e
 from orloop_common.domain.digest import derived_id
-from orloop_common.domain.vocabulary import BedUnit, ReadinessItem, ReadinessStatus, Source
+from orloop_common.domain.vocabulary import BedUnit, Milestone, ReadinessItem, ReadinessStatus, Source
 
 Word = Annotated[str, Field(min_length=1, max_length=80)]
 Text = Annotated[str, Field(max_length=200)]
@@ -109,6 +109,44 @@ class Replan(Report):
     reason: Text = ""
 
 
+class Block(Report):
+    """Room time is allocated to an owner, or released by one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    room: Word
+    owner: Word
+    status: Literal["allocated", "released"]
+    start: AwareDatetime = Field(alias="from")
+    end: AwareDatetime = Field(alias="to")
+
+
+class Implant(Report):
+    """An implant for a case arrives within a window."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    implant: Word
+    start: AwareDatetime = Field(alias="from")
+    end: AwareDatetime = Field(alias="to")
+
+
+class Wish(Report):
+    """A surgeon or a service asks for an exception from a rule: seen, reviewed, tracked."""
+
+    wish: Annotated[str, Field(min_length=1, max_length=200)]
+    rule: Word
+    requested_by: Word | None = None
+    case: Word | None = None
+
+
+class Happened(Report):
+    """A milestone that a person saw, or enters after a downtime: `at` is when it happened."""
+
+    milestone: Milestone
+    room: Word | None = None
+
+
 def event_id(suite: str, path: str, body: dict[str, Any], at: datetime, key: str | None, user: str) -> str:
     """The same key, or the same content within a minute, is the same event."""
     if key:
@@ -148,14 +186,34 @@ def suite_events(id: str, suite: str, at: datetime, user: str, report: Report) -
         return [e.EquipmentChanged(**head, **told, reported_by=user)]
     if isinstance(report, Replan):
         return [e.ReplanRequested(**head, requested_by=user, reason=report.reason)]
+    if isinstance(report, Block):
+        _need_window(report.start, report.end)
+        told = report.model_dump(include={"room", "owner", "start", "end"})
+        return [e.BlockChanged(**head, **told, allocated=report.status == "allocated")]
+    if isinstance(report, Wish):
+        by = report.requested_by or user
+        told = report.model_dump(include={"wish", "rule", "case"})
+        return [e.ExceptionRequested(**head, **told, exception=id, requested_by=by)]
     raise Wrong(f"Expected a report about a suite, got {type(report).__name__}.")
 
 
-def readiness_event(id: str, suite: str, case: str, at: datetime, report: Readiness) -> e.Event:
-    """A readiness item of one case, told by a person."""
-    return e.ReadinessChanged(
-        id=id, suite=suite, at=at, case=case, item=report.item, status=report.status, source=Source.MANUAL
-    )
+def case_events(id: str, suite: str, case: str, at: datetime, now: datetime, report: Report) -> list[e.Event]:
+    """Events of a report about one case; a milestone says with `recorded` when it was entered."""
+    head: dict[str, Any] = {"id": id, "suite": suite, "at": at, "case": case}
+    if isinstance(report, Readiness):
+        return [e.ReadinessChanged(**head, item=report.item, status=report.status, source=Source.MANUAL)]
+    if isinstance(report, Implant):
+        _need_window(report.start, report.end)
+        return [e.ImplantExpected(**head, implant=report.implant, start=report.start, end=report.end)]
+    if isinstance(report, Happened):
+        told = report.model_dump(include={"milestone", "room"})
+        return [e.MilestoneRecorded(**head, **told, source=Source.MANUAL, recorded=now)]
+    raise Wrong(f"Expected a report about a case, got {type(report).__name__}.")
+
+
+def _need_window(start: datetime, end: datetime) -> None:
+    if not start < end <= start + timedelta(days=2):
+        raise Wrong("Expected `to` after `from`, by two days at most.")
 
 
 def _rosters(id: str, suite: str, at: datetime, user: str, report: Roster) -> list[e.Event]:

@@ -48,7 +48,7 @@ HANDLERS: dict[type[e.Event], Callable[[SuiteDay, Any], SuiteDay]] = {
     e.BedsChanged: beds_changed,
     e.EquipmentChanged: newest("equipment", lambda x: (x.kind, x.unit or "")),
     e.ImplantExpected: newest("implants", lambda x: (x.case, x.implant)),
-    e.BlockChanged: newest("blocks", lambda x: x.room),
+    e.BlockChanged: newest("blocks", lambda x: (x.room, x.start)),
     e.ExceptionRequested: newest("exceptions", lambda x: x.exception),
     e.ExceptionDecided: exception_decided,
     e.ReplanRequested: last_word("requested"),

@@ -119,6 +119,7 @@ def _forget(day: SuiteDay, today: date) -> SuiteDay:
         decisions=Map(decisions),
         plan=Map({k: p for k, p in day.plan.items() if k in cases}),
         refused=Map({k: r for k, r in day.refused.items() if day.seen.get(k, today) >= old}),
+        blocks=Map({k: b for k, b in day.blocks.items() if day.calendar.day(b.end) >= old}),
         shortages=Map({k: s for k, s in day.shortages.items() if day.calendar.day(s.end) >= old}),
     )
 

@@ -22,14 +22,16 @@ _WORDS: dict[str, tuple[str, str]] = {  # word, symbol
     "echoed": ("applied", "applied"),
     "refused": ("refused by the hospital", "failed"),
     "timed_out": ("no answer in time", "failed"),
+    "unconfirmed": ("accepted, but never echoed", "failed"),
     "differs": ("the hospital did something else", "failed"),
     "overtaken": ("overtaken by the hospital", "failed"),
     "stopped": ("not sent: an earlier one failed", "stopped"),
 }
-_FAILED = ("refused", "timed_out", "differs", "overtaken", "stopped")
+_FAILED = ("refused", "timed_out", "unconfirmed", "differs", "overtaken", "stopped")
 _FAILED_WORDS = {
     "refused": "refused",
     "timed_out": "without answer",
+    "unconfirmed": "not confirmed",
     "differs": "changed by the hospital",
     "overtaken": "overtaken",
     "stopped": "stopped",

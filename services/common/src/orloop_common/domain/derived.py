@@ -243,7 +243,11 @@ class GateStatus(Derived):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WritebackStatus(Derived):
-    """Where one approved change stands: queued, sent, acknowledged, echoed, refused, timed_out, differs, stopped."""
+    """Where one approved change stands at the hospital.
+
+    `status` is queued, sent, acknowledged, echoed, refused, timed_out (no answer), unconfirmed (accepted, but not
+    echoed in time), differs or stopped.
+    """
 
     case: str
     proposal: str

@@ -107,7 +107,7 @@ class Pending:
 class DecisionRecord:
     """What was decided of a proposal and how far it has been carried out.
 
-    `outcomes` says of each changed case: queued, acknowledged, applied, refused, timed_out, differs,
+    `outcomes` says of each changed case: queued, acknowledged, applied, refused, timed_out, unconfirmed, differs,
     overtaken or stopped. `voided` names the hard rules that were broken when the decision was folded.
     """
 

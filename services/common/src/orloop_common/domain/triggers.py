@@ -9,6 +9,7 @@ from typing import Any
 
 from . import events as e
 from .derived import Trigger
+from .folding.decisions import was_echo
 from .reading import entered, left, todays_cases
 from .records import CaseRecord
 from .site import SuiteLayout
@@ -81,7 +82,7 @@ def _scheduled(before: SuiteDay, event: e.CaseScheduled, after: SuiteDay, layout
         decision = after.decisions.get(pending.proposal)
         differs = decision is not None and decision.outcomes.get(event.case) == "differs"
         return f"The hospital placed {_the(record)} otherwise than approved" if differs else None
-    if before.place(event.case) == after.place(event.case):
+    if before.place(event.case) == after.place(event.case) or was_echo(before, after, event.case):
         return None
     return f"The hospital rescheduled {_the(record)}"
 
@@ -90,6 +91,8 @@ def _ended(what: str) -> Callable[..., str | None]:
     def read(before: SuiteDay, event: Any, after: SuiteDay, layout: SuiteLayout) -> str | None:
         record = before.cases.get(event.case)
         if record is None or not record.active or not _waiting_today(before, record):
+            return None
+        if was_echo(before, after, event.case):
             return None
         return f"{_The(record)} {what}"
 
@@ -145,7 +148,7 @@ def _answered(before: SuiteDay, event: e.ChangeAnswered, after: SuiteDay, layout
         return None
     record = after.cases.get(event.case)
     what = _the(record) if record else "a case"
-    if event.answer is ChangeAnswer.TIMED_OUT:
+    if event.answer in (ChangeAnswer.TIMED_OUT, ChangeAnswer.UNCONFIRMED):
         return f"The hospital did not confirm the change of {what}"
     return f"The hospital refused the change of {what}"
 

@@ -108,7 +108,8 @@ class ChangeAnswer(StrEnum):
 
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
-    TIMED_OUT = "timed_out"
+    TIMED_OUT = "timed_out"  # no answer after all tries
+    UNCONFIRMED = "unconfirmed"  # accepted, but its own feed did not show it in time
 
 
 class CauseClass(StrEnum):

@@ -10,7 +10,7 @@ from orloop_common.domain.records import CaseRecord, Recorded
 from orloop_common.domain.suite_day import Refused, SuiteDay
 from orloop_common.domain.vocabulary import Milestone
 
-from .decisions import hear_echo, settle, stop_rest
+from .decisions import hear_echo, hear_end, settle, stop_rest
 
 
 def case_record(day: SuiteDay, case: str) -> CaseRecord:
@@ -43,9 +43,7 @@ def case_ended(status: str) -> Callable[[SuiteDay, Any], SuiteDay]:
         version = event.version if known is None else max(known, event.version)
         ended = max(status, record.status) if record.status != "scheduled" else status
         day = with_case(day, replace(record, status=ended, ended_version=version), event.at)
-        if event.case in day.pending:
-            proposal = day.pending[event.case].proposal
-            day = stop_rest(settle(day, event.case, "overtaken"), proposal)
+        day = hear_end(day, event.case, status)
         return replace(day, plan=day.plan.delete(event.case)) if event.case in day.plan else day
 
     return end

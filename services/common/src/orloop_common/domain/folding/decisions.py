@@ -6,7 +6,7 @@ from datetime import datetime
 from immutables import Map
 
 from orloop_common.domain import events as e
-from orloop_common.domain.plan import Place
+from orloop_common.domain.plan import Change, Place
 from orloop_common.domain.records import DecisionRecord, Pending, Planned
 from orloop_common.domain.suite_day import Refused, SuiteDay
 from orloop_common.domain.vocabulary import ChangeAnswer, Milestone, Verdict
@@ -19,15 +19,58 @@ def hear_echo(day: SuiteDay, event: e.CaseScheduled) -> SuiteDay:
     if pending is None:
         planned = day.plan.get(event.case)
         if planned is not None and planned.place != told:
-            return replace(day, plan=day.plan.delete(event.case))
-        return day
+            day = replace(day, plan=day.plan.delete(event.case))
+        return _hear_late(day, event, told)
     if event.version <= pending.change.version or told in (pending.change.origin, pending.change.via):
         return day
     if told == pending.change.target:
-        record = day.cases[event.case]
-        day = replace(day, cases=day.cases.set(event.case, replace(record, moved=record.moved + 1)))
-        return settle(day, event.case, "applied", keep_plan=True)
+        return settle(_moved_once_more(day, event.case), event.case, "applied", keep_plan=True)
+    if _is_postponed(day, pending.change, told):
+        return settle(day, event.case, "applied")
     return stop_rest(settle(day, event.case, "differs"), pending.proposal)
+
+
+def hear_end(day: SuiteDay, case: str, status: str) -> SuiteDay:
+    """What the end of a case means for its pending change: a cancellation is the echo of a postponement."""
+    pending = day.pending.get(case)
+    if pending is None:
+        return day
+    if status == "cancelled" and pending.change.target.room is None:
+        return settle(day, case, "applied")
+    return stop_rest(settle(day, case, "overtaken"), pending.proposal)
+
+
+def was_echo(before: SuiteDay, after: SuiteDay, case: str) -> bool:
+    """Whether what the hospital said of the case was its own echo of an approved change, in time or late."""
+    return any(
+        record.outcomes.get(case) == "applied" and before.decisions[proposal].outcomes.get(case) != "applied"
+        for proposal, record in after.decisions.items()
+        if proposal in before.decisions
+    )
+
+
+def _hear_late(day: SuiteDay, event: e.CaseScheduled, told: Place) -> SuiteDay:
+    """An echo after we gave the change up: it was made all the same, and counts."""
+    for proposal, decision in day.decisions.items():
+        if decision.outcomes.get(event.case) in ("timed_out", "unconfirmed"):
+            change = next(c for c in decision.decided.changes if c.case == event.case)
+            if event.version > change.version and (told == change.target or _is_postponed(day, change, told)):
+                decision = replace(decision, outcomes=decision.outcomes.set(event.case, "applied"))
+                day = replace(day, decisions=day.decisions.set(proposal, decision))
+                return day if change.target.room is None else _moved_once_more(day, event.case)
+    return day
+
+
+def _is_postponed(day: SuiteDay, change: Change, told: Place) -> bool:
+    """A postponement is done as people like: booked for a later day, or without a room."""
+    if change.target.room is not None or change.origin.start is None or told.start is None:
+        return False
+    return told.room is None or day.calendar.day(told.start) > day.calendar.day(change.origin.start)
+
+
+def _moved_once_more(day: SuiteDay, case: str) -> SuiteDay:
+    record = day.cases[case]
+    return replace(day, cases=day.cases.set(case, replace(record, moved=record.moved + 1)))
 
 
 def settle(day: SuiteDay, case: str, outcome: str, *, keep_plan: bool = False) -> SuiteDay:

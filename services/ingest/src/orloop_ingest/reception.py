@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
-from orloop_common.domain.derived import RawMessage
+from orloop_common.domain.derived import DeadLetter, RawMessage
 from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import Event
 from orloop_common.domain.site import Site
@@ -20,6 +20,7 @@ from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.mllp import Fault as FrameFault
 from orloop_common.runtime.mllp import FaultKind, Frame
+from orloop_common.runtime.outbox import Delivered
 from orloop_common.runtime.records import Output
 
 from . import metrics
@@ -136,7 +137,7 @@ class Reception:
             source=self._label(header),
             outcome=_outcome(header, mapped, news),
             first=tuple(first),
-            then=tuple(_event_output(e, id) for e in news),
+            then=tuple(event_output(e, id) for e in news),
             events=news,
             case=mapped.case if mapped.identity is not None else None,
             identity=mapped.identity,
@@ -216,5 +217,30 @@ def _outcome(header: h.Header, mapped: Mapped, news: tuple[Event, ...]) -> str:
     return "mapped" if news else "nothing"
 
 
-def _event_output(event: Event, cause: str) -> Output:
+def event_output(event: Event, cause: str) -> Output:
+    """An event on its suite's log."""
     return Output(SUITE_EVENTS, event.suite, event.suite, event, event.id, cause, event.at)
+
+
+def raw_output(
+    id: str, source: str, suite: str, kind: str, received: datetime, token: str, problem: Quarantined | None
+) -> Output:
+    """The raw record of a message that did not come as a frame."""
+    told = f"{problem.reason}: {problem}" if problem is not None else None
+    record = RawMessage(id=id, source=source, received=received, payload=token, message_type=kind, problem=told)
+    return Output(HL7_RAW, source or "unknown", suite, record, id, at=received)
+
+
+def pointer_output(
+    id: str, source: str, suite: str, problem: Quarantined, place: Delivered, received: datetime
+) -> Output:
+    """The dead letter of a quarantined message: where its raw record lies, and why."""
+    letter = DeadLetter(
+        topic=place.topic,
+        partition=place.partition,
+        offset=place.offset,
+        reason=f"{problem.reason}: {problem}",
+        service="ingest",
+        at=received,
+    )
+    return Output(f"{HL7_RAW}.dlq", source, suite, letter, derived_id("DeadLetter", id), id, received)

@@ -32,6 +32,7 @@ $(STAMP): requirements/uv.txt requirements/run.txt requirements/dev.txt $(MEMBER
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/run.txt -r requirements/dev.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps $(MEMBERS:%=-e %)
+	@$(BIN)/python -m orloop_replan.warm || echo "Maybe compiling failed: the planner does it at its first start then."
 	@touch $@
 
 install: $(STAMP)  ## Install everything into .venv, hash-pinned

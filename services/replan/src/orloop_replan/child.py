@@ -22,12 +22,10 @@ from orloop_common.runtime.logs import get_logger
 
 from .adapters.frames import ANSWER, JOB, STOP, STOPPED, WARM, Frame, read, write
 from .domain.solving import solve
-from .generate import generate
 from .ports import Engine, Job, Limits, Stop, Stopped
+from .warm import warm_up
 
 _log = get_logger("solver")
-WARM_UP = ((2, "down", 1), (6, "storm", 1))
-"""Made-up suites (rooms, what happened, seed) that between them use every part of the engine."""
 Open = Callable[[Limits, Stop], Sequence[Engine]]
 """The engines for a job, first choice first: its limits, and how to find out that its answer is no longer wanted."""
 
@@ -82,8 +80,7 @@ def serve(open_engines: Open, settings: ChildSettings) -> None:
 
 def _warm(engine: Engine, limits: Limits) -> None:
     """Load and compile what the first engine uses; one that cannot even do this is passed over job by job."""
-    for rooms, event, seed in WARM_UP:
-        solved = solve(Job(id="warm", problem=generate(rooms, event, seed)), engine, limits, _report)
+    for solved in warm_up(engine, limits, _report):
         if solved.solver.path == "right_shift":
             _log.error("engine_does_not_warm_up", note=solved.solver.note)
 

@@ -9,11 +9,11 @@ import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography.fernet import Fernet
 
 from orloop_common.domain import events as e
 from orloop_common.messages import CASE_IDENTITY, HL7_RAW, SUITE_EVENTS, decode
 from orloop_common.runtime.clock import append_segment, change_rate
+from orloop_common.runtime.crypto import PayloadCipher
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(150)]
 VT, END = b"\x0b", b"\x1c\r"
@@ -28,8 +28,8 @@ def cases(ingest) -> list[e.CaseScheduled]:
 
 
 def raw_bodies(ingest) -> list[bytes]:
-    key = Fernet(ingest.payload_key)
-    return [zlib.decompress(key.decrypt(raw.payload)) for raw in ingest.records(HL7_RAW)]
+    key = PayloadCipher(ingest.payload_key)
+    return [zlib.decompress(key.decrypt(raw.payload.encode())) for raw in ingest.records(HL7_RAW)]
 
 
 def test_a_booking_by_mllp_ends_as_a_case_scheduled_on_the_log(make_ingest, siu):

@@ -112,10 +112,14 @@ class ReadinessTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatientsMerged:
-    """ADT A40 and its kin: from now on `retired` is `survivor` (PID-3 and MRG-1)."""
+    """ADT A40 and its kin: from now on `retired` is `survivor` (PID-3 and MRG-1).
+
+    With `undone` (A37) they are two again.
+    """
 
     survivor: PatientIdentity
     retired: PatientIdentity
+    undone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +133,15 @@ class VisitMoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BedTold:
-    """ADT A20: one bed of a unit is free, in use, dirty or closed (table 0116: U O H K I C)."""
+    """ADT A20: one bed of a unit is free, in use, dirty or closed (table 0116: U O H K I C).
+
+    `at` is when it became so (EVN-6, else EVN-2), if the message says: a resend keeps it.
+    """
 
     unit: BedUnit
     bed: str
     status: str
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +168,8 @@ class Told:
         When the sender said so (MSH-7, meta.lastUpdated), never after `received`.
     raw
         Id of the raw record, which doubts and parked statements point to.
+    content
+        Digest of the message without what a resend changes (all of MSH but MSH-9); `raw` stands in if it is empty.
     notes
         What is odd but harmless: counted by kind, never logged with values.
     flags
@@ -173,6 +183,7 @@ class Told:
     at: datetime
     received: datetime
     raw: str
+    content: str = ""
     statements: tuple[Statement, ...] = ()
     notes: tuple[str, ...] = ()
     flags: tuple[Flag, ...] = ()

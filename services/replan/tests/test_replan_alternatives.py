@@ -83,6 +83,16 @@ def test_another_way_is_found_where_it_is_asked_for() -> None:
     assert other.bound <= other.cost
 
 
+@pytest.mark.parametrize("seed", [1, 6, 7, 10])
+def test_a_room_that_goes_down_has_three_ways_out_that_postpone_no_more_than_the_best(seed: int) -> None:
+    """In these problems a postponement has a price and no tier: another way must not buy its kind with one."""
+    problem = generate(10, "down", seed)
+    assert not problem.weights.strict
+    found = offered(problem, replace(LIMITS, scenarios=0))
+    assert len(found) == 3
+    assert {one.price.postponed for one in found} == {found[0].price.postponed}
+
+
 def test_nobody_past_target_is_a_kind_of_its_own() -> None:
     """Of those whom the best plan keeps waiting, one has a target that it misses and that another plan meets."""
     problem = generate(8, "down", 3)

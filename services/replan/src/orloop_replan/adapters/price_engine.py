@@ -17,6 +17,7 @@ from orloop_common.domain.digest import digest
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_replan.domain.class_order import in_class_order
+from orloop_replan.domain.kernel_pack import STRICT
 from orloop_replan.domain.kernels import SearchWeights, anneal, decode_from, price_chosen, right_shift_chosen
 from orloop_replan.domain.repairing import Barred, circle_of, keeps, repaired
 from orloop_replan.domain.search import Cut, Goal, Limits, Plan, Proof, Search, Stop, Stopped, never
@@ -151,8 +152,9 @@ class PriceSearch:
         # who is as published in another plan counts as different there: only changed cases are left to differ in
         others = [np.where(plan == self.slots.published, -1, plan) for plan in known] if goal.apart else []
         apart = max((int((plan == self.slots.published).sum()) for plan in known), default=0) + goal.apart
+        firm = self._firm(goal)
         annealed = anneal(
-            self.slots,
+            firm,
             self.found.chosen,
             self.seed + 2,
             decodes,
@@ -163,7 +165,7 @@ class PriceSearch:
         )
         plans = [annealed.chosen, *annealed.pool, *known]
         if rows or circle_of(self.slots, annealed.chosen) is not None:
-            mended = repaired(self.slots, annealed.chosen, rows, self.seed + 3, decodes // 4, weights, slots)
+            mended = repaired(firm, annealed.chosen, rows, self.seed + 3, decodes // 4, weights, slots)
             plans += [mended] if mended is not None else []
         sound = [p for p in plans if all(keeps(row, p) for row in rows) and allowed[p[p >= 0]].all()]
         sound.sort(key=lambda p: price_chosen(slots, p))
@@ -177,7 +179,7 @@ class PriceSearch:
         slots = self.slots
         left = np.array([case.current.room is not None for case in self.problem.cases], np.int64)
         moved = np.where(slots.mode < slots.n, left[slots.case], 0)
-        tier = goal.postponed if self.problem.weights.strict else 0
+        tier = goal.postponed if self._tiered(goal) else 0
         return replace(
             slots,
             cost=slots.cost * goal.cost + goal.changed * moved,
@@ -185,6 +187,16 @@ class PriceSearch:
             overtime=slots.overtime * goal.cost + goal.overtime,
             fair_weight=slots.fair_weight * goal.cost,
         )
+
+    def _tiered(self, goal: Goal) -> bool:
+        """Whether postponements come first: by the problem, or because another plan is to postpone no more."""
+        return self.problem.weights.strict or goal.kind != "lowest_cost"
+
+    def _firm(self, goal: Goal) -> Slots:
+        """The same arrays with postponing so dear that an annealing for a goal buys nothing with it."""
+        if self.problem.weights.strict or not self._tiered(goal):
+            return self.slots
+        return replace(self.slots, postpone=(1 + STRICT) * self.slots.postpone)
 
     def _allowed(self, goal: Goal) -> Any:
         """Places [m] that the goal leaves: nobody new in the room that is to stay free."""

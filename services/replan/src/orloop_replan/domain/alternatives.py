@@ -19,6 +19,8 @@ CIRCLES = 4
 """So many swaps are cut off before a search gives up on a goal."""
 DEAREST, DEARER = 3, 100
 """An alternative that costs more than three times the best, and a hundred, is no help to anybody."""
+AWAY, ROOMS = 2, 2
+"""One that leaves a room alone costs at most twice the best, and a hundred; so many rooms are tried."""
 APART = timedelta(minutes=15)
 """Starts in the same room that are closer than this are no other plan."""
 OTHER = 3
@@ -172,16 +174,14 @@ def _break(problem: PlanProblem, search: Search, circle: Circle) -> Cut:
 
 
 def _keep_free(problem: PlanProblem, first: Plan) -> list[Goal]:
-    """A goal that leaves alone the room that the first plan moves most cases into."""
+    """Goals that leave alone a room that the first plan moves cases into, the one with most of them first."""
     gained: dict[str, int] = {}
     for case in problem.cases:
         room = first[case.id].room
         if room is not None and room != case.current.room:
             gained[room] = gained.get(room, 0) + 1
-    if not gained:
-        return []
-    room = max(sorted(gained), key=lambda r: gained[r])
-    return [Goal("keep_room_free", keep_free=room)]
+    rooms = sorted(gained, key=lambda room: (-gained[room], room))
+    return [Goal("keep_room_free", keep_free=room) for room in rooms[:ROOMS]]
 
 
 def _unlike(problem: PlanProblem, search: Search, plan: Plan) -> Cut:
@@ -202,7 +202,8 @@ def _truly_different(problem: PlanProblem, goal: Goal, plan: Plan, accepted: Seq
         return False
     if _postponed(plan) > min(_postponed(other) for other in accepted):
         return False
-    if price(problem, plan).total > DEAREST * min(price(problem, other).total for other in accepted) + DEARER:
+    times = AWAY if goal.kind == "keep_room_free" else DEAREST
+    if price(problem, plan).total > times * min(price(problem, other).total for other in accepted) + DEARER:
         return False
     if goal.kind == "fewest_changes":
         return all(len(changed(problem, plan)) < len(changed(problem, other)) for other in accepted)

@@ -140,7 +140,8 @@ def test_an_implant_and_a_milestone_of_a_case_are_told_by_hand(door, desk, siu):
     assert door.post(f"cases/{case.case}/milestones", told).status_code == 202
     implant, milestone = door.events
     assert (implant.case, implant.implant) == (case.case, "hip-stem-12")
-    assert (milestone.at, milestone.recorded, milestone.source) == (NOW.replace(hour=9, minute=5, second=0), NOW, "manual")
+    assert milestone.at == datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
+    assert (milestone.recorded, milestone.source) == (NOW, Source.MANUAL)
 
 
 def test_what_is_older_than_a_day_is_entered_only_as_a_back_entry(door, desk, siu):

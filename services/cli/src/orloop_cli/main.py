@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from . import load
 from .errors import LauncherError
 from .plan import plan_app
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 topics_app = typer.Typer(help="Compare a Kafka's topics with contracts/, or bring them in line.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 app.add_typer(plan_app, name="plan")
+load.register(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Kafka = Annotated[str | None, typer.Option("--kafka", help="HOST:PORT; default ORLOOP_KAFKA, else the mesh that runs.")]

@@ -14,6 +14,7 @@ from orloop_common.runtime.records import LoopSettings
 from orloop_common.runtime.service import Runtime, run_service
 
 from .adapters import manual
+from .adapters.desk import add_desk
 from .adapters.mllp import MllpDoor
 from .adapters.writer import DurableWriter
 from .domain.pseudonyms import Pseudonyms
@@ -58,7 +59,9 @@ def run(runtime: Runtime[Settings]) -> None:
     runtime.health.checks["mllp"] = lambda: door.listening or "the MLLP door waits for the log to be read"
 
     async def serve() -> None:
-        app = manual.build_app(manual.ManualDoor(site, ledger, writer, clock, tokens))
+        reports = manual.ManualDoor(site, ledger, writer, clock, tokens)
+        app = manual.build_app(reports)
+        add_desk(app, reports)
         await asyncio.gather(door.serve(mllp_socket), manual.serve(app, manual_socket))
 
     def doors() -> None:

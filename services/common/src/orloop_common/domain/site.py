@@ -48,6 +48,17 @@ class Hl7Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """Who is believed about rooms and about staffing: sources, the first of them before all others.
+
+    `manual` stands for people at the manual door. A source that is not named comes after all that are.
+    """
+
+    rooms: tuple[str, ...] = ()
+    staffing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """A hospital campus: time zone, the hour at which an operational day begins, its suites."""
 
@@ -56,6 +67,7 @@ class Site:
     day_boundary: time
     suites: tuple[SuiteLayout, ...]
     hl7: Hl7Profile | None = None
+    truth: Truth = Truth()
 
     def suite(self, suite: str) -> SuiteLayout:
         for layout in self.suites:

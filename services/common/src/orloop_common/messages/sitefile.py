@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from orloop_common.domain.site import Hl7Profile, RoomLayout, Site, SuiteLayout
+from orloop_common.domain.site import Hl7Profile, RoomLayout, Site, SuiteLayout, Truth
 
 
 class SiteFileError(ValueError):
@@ -31,11 +31,26 @@ def parse_site(text: str) -> Site:
             day_boundary=_time(raw.get("day_boundary", "04:00")),
             suites=tuple(_suite(s) for s in raw["suites"]),
             hl7=_hl7(raw["hl7"]) if raw.get("hl7") else None,
+            truth=_truth(raw.get("truth") or {}),
         )
     except KeyError as error:
         raise SiteFileError(f"Expected the field {error} in the site file.\nMaybe it is misspelt.") from None
     except (TypeError, ValueError) as error:
         raise SiteFileError(f"Expected another value in the site file: {error}.") from None
+
+
+def _truth(raw: dict[str, Any]) -> Truth:
+    unknown = ", ".join(raw.keys() - {"rooms", "staffing"})
+    if unknown:
+        raise ValueError(f"truth takes rooms and staffing, not {unknown}")
+    return Truth(rooms=_sources(raw, "rooms"), staffing=_sources(raw, "staffing"))
+
+
+def _sources(raw: dict[str, Any], key: str) -> tuple[str, ...]:
+    named = raw.get(key) or ()
+    if isinstance(named, str) or len(set(named)) != len(named):
+        raise ValueError(f"truth.{key} is a list of sources, each once")
+    return tuple(str(source) for source in named)
 
 
 def _time(value: Any) -> time:

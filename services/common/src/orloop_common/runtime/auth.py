@@ -20,6 +20,7 @@ class Role(StrEnum):
 
     VIEWER = "viewer"
     BOARD_RUNNER = "board_runner"
+    INTERFACE_ANALYST = "interface_analyst"
     SERVICE = "service"
 
 

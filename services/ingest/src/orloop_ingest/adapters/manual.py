@@ -1,6 +1,6 @@
 """The manual door: what people report, by HTTP with a signed token; 202 once the broker has it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from orloop_common.runtime.errors import NotDurable, TokenRefused
 from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.records import Output
 from orloop_ingest.domain import reports as r
+from orloop_ingest.domain.truth import PEOPLE, believe
 from orloop_ingest.ledger import Ledger
 
 from .doorkit import add_errors, from_text, one_of, refused
@@ -29,9 +30,13 @@ _OLDEST = timedelta(days=30)  # what a person may enter after a downtime
 
 
 class Taken(BaseModel):
-    """The event is on the log; a roster of several roles is one event each, named by the first."""
+    """The event is on the log; a roster of several roles is one event each, named by the first.
+
+    A `warning` says that a source that is believed before people told otherwise: then that is what is on the log.
+    """
 
     event_id: str
+    warning: str | None = None
 
 
 class Refused(BaseModel):
@@ -49,17 +54,25 @@ class ManualDoor:
 
     def principal(self, suite: str, authorization: Annotated[str | None, Header()] = None) -> Principal:
         """Who reports; 401 without a good token, 403 without the right to."""
+        return self.who(suite, authorization, _MAY_REPORT)
+
+    def who(self, suite: str, authorization: str | None, roles: Collection[Role]) -> Principal:
+        """Whose token this is, if it has one of these roles for this suite."""
         if suite not in self.ledger.suites:
             raise refused(404, f"Expected a suite of this site, got {suite}.", one_of(self.ledger.suites))
+        principal = self.known(authorization)
         try:
-            principal = self.tokens.verify(bearer(authorization))
-        except TokenRefused as error:
-            raise from_text(401, str(error)) from None
-        try:
-            return self.tokens.verify(bearer(authorization), roles=_MAY_REPORT, suite=suite)
+            return self.tokens.verify(bearer(authorization), roles=roles, suite=suite)
         except TokenRefused as error:
             _log.warning("report_refused", user=principal.user, role=principal.role.value)
             raise from_text(403, str(error)) from None
+
+    def known(self, authorization: str | None) -> Principal:
+        """Whose token this is, whatever the role; 401 without a good one."""
+        try:
+            return self.tokens.verify(bearer(authorization))
+        except TokenRefused as error:
+            raise from_text(401, str(error)) from None
 
     def room(self, suite: str, room: str) -> str:
         """A room of the suite; 404 with the rooms that there are."""
@@ -84,11 +97,17 @@ class ManualDoor:
             raise refused(422, "Expected `at` within the last day, got another time.", hint)
         return report.at
 
-    async def take(self, events: list[Event]) -> Taken:
+    async def report(self, events: Sequence[Event]) -> Taken:
+        """Take what a person says, unless a source that the site believes before people said otherwise."""
+        believed = [believe(e, PEOPLE, self.ledger.known(e.suite).day, self.site.truth) for e in events]
+        warnings = [b.warning for b in believed if b.warning is not None]
+        return await self.take([b.event for b in believed], warning=" ".join(warnings) or None)
+
+    async def take(self, events: Sequence[Event], cause: str | None = None, warning: str | None = None) -> Taken:
         """Write what is not on the log yet; 503 if the broker does not confirm it."""
         news = [event for event in events if not self.ledger.is_written(event)]
         self.ledger.expect(news)
-        outputs = [Output(SUITE_EVENTS, e.suite, e.suite, e, e.id, at=e.at) for e in news]
+        outputs = [Output(SUITE_EVENTS, e.suite, e.suite, e, e.id, cause, e.at) for e in news]
         try:
             if outputs:
                 await self.writer.write(outputs)
@@ -98,7 +117,7 @@ class ManualDoor:
         self.ledger.written(news)
         for event in news:
             _log.info("report_taken", type=type(event).__name__, event_id=event.id)
-        return Taken(event_id=events[0].id)
+        return Taken(event_id=events[0].id, warning=warning)
 
 
 def build_app(door: ManualDoor) -> FastAPI:
@@ -107,7 +126,12 @@ def build_app(door: ManualDoor) -> FastAPI:
     answers: dict[int | str, dict[str, Any]] = {
         code: {"model": Refused} for code in (400, 401, 403, 404, 413, 422, 503)
     }
-    options: dict[str, Any] = {"status_code": 202, "response_model": Taken, "responses": answers}
+    options: dict[str, Any] = {
+        "status_code": 202,
+        "response_model": Taken,
+        "responses": answers,
+        "response_model_exclude_none": True,
+    }
     Who = Annotated[Principal, Depends(door.principal)]
     Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 
@@ -230,7 +254,7 @@ async def _taken(door: ManualDoor, events: Callable[[], list[Event]]) -> Taken:
         told = events()
     except r.Wrong as error:
         raise refused(422, str(error), "Maybe two times were swapped.") from None
-    return await door.take(told)
+    return await door.report(told)
 
 
 def _id(request: Request, report: r.Report, at: datetime, key: str | None, who: Principal) -> str:

@@ -75,7 +75,7 @@ def _late(problem: PlanProblem, plan: Plan) -> timedelta:
 
 @pytest.mark.slow
 def test_another_way_is_found_where_it_is_asked_for() -> None:
-    problem = generate(20, "down", 5)
+    problem = generate(10, "down", 1, "full")
     other = by_kind(offered(problem))["different"]
     assert other.title == "Another way"
     assert other.gap is not None
@@ -90,7 +90,7 @@ def test_a_room_that_goes_down_has_three_ways_out_that_postpone_no_more_than_the
     assert not problem.weights.strict
     found = offered(problem, replace(LIMITS, scenarios=0))
     assert len(found) == 3
-    assert {one.price.postponed for one in found} == {found[0].price.postponed}
+    assert all(one.price.postponed <= found[0].price.postponed for one in found)
 
 
 def test_nobody_past_target_is_a_kind_of_its_own() -> None:

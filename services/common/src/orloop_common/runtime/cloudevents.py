@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from .errors import MissingHeaders
 from .ports import Headers
@@ -23,20 +24,33 @@ def encode_headers(
     """The headers of one record; `time` is event time."""
     if time.tzinfo is None:
         raise ValueError(f"Expected an aware event time, got {time}.\nMaybe add tzinfo=UTC.")
-    headers = {
+    version, source, kind, about, schema, content = _same(service, type, subject, dataschema)
+    headers = (
+        version,
+        ("ce_id", id.encode()),
+        source,
+        kind,
+        ("ce_time", time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()),
+        about,
+        schema,
+        content,
+        ("traceparent", traceparent.encode()),
+    )
+    return headers if cause is None else (*headers, ("ce_causationid", cause.encode()))
+
+
+@lru_cache(1024)
+def _same(service: str, type: str, subject: str, dataschema: str) -> Headers:
+    """The headers that many records share."""
+    pairs = {
         "ce_specversion": "1.0",
-        "ce_id": id,
         "ce_source": f"/orloop/{service}",
         "ce_type": type,
-        "ce_time": time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "ce_subject": subject,
         "ce_dataschema": dataschema,
         "content-type": "application/json",
-        "traceparent": traceparent,
     }
-    if cause is not None:
-        headers["ce_causationid"] = cause
-    return tuple((name, value.encode()) for name, value in headers.items())
+    return tuple((name, value.encode()) for name, value in pairs.items())
 
 
 def decode_headers(headers: Iterable[tuple[str, bytes | str | None]] | None) -> dict[str, str]:

@@ -228,14 +228,33 @@ class KafkaLog:
 
 
 class KafkaSender:
-    """An idempotent producer with its own polling thread, so that acknowledgements arrive at once."""
+    """An idempotent producer with its own polling thread, so that acknowledgements arrive at once.
 
-    def __init__(self, bootstrap: str, client_id: str, **more: Any) -> None:
+    Without that thread (`polled=False`) its owner calls `serve`: callbacks then run in the owner's thread, which
+    does not have to fight another one for the interpreter.
+    """
+
+    def __init__(self, bootstrap: str, client_id: str, *, polled: bool = True, **more: Any) -> None:
         self._reach = _Reach("writer", bootstrap)
         self._producer = kafka.producer(bootstrap, client_id, self._reach.on_error, **more)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="kafka-sender", daemon=True)
-        self._thread.start()
+        if polled:
+            self._thread.start()
+
+    def serve(self, timeout: float = 0.0) -> None:
+        """Run the callbacks that are due."""
+        self._producer.poll(timeout)
+
+    def replicas_of(self, topic: str) -> int:
+        """The fewest replicas that any partition of a topic has, and has in sync; 0 if nobody answers."""
+        try:
+            found = self._producer.list_topics(topic, 2.0).topics.get(topic)
+        except KafkaException:
+            return 0
+        if found is None or found.error is not None or not found.partitions:
+            return 0
+        return min(min(len(p.replicas), len(p.isrs) + 1) for p in found.partitions.values())
 
     def partitions_of(self, topic: str) -> int | None:
         try:
@@ -249,15 +268,17 @@ class KafkaSender:
     def produce(
         self, topic: str, partition: int, key: bytes, value: bytes | None, headers: Headers, done: Delivered
     ) -> bool:
+        reach = self._reach
+
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is None:
-                self._reach.back()
+                reach.back()
                 done(None, message.offset() or 0)
             else:
                 done(KafkaException(error), -1)
 
         try:
-            self._producer.produce(topic, value, key, partition, on_delivery=delivered, headers=list(headers))
+            self._producer.produce(topic, value, key, partition, delivered, headers=list(headers))
         except BufferError:
             return False
         return True
@@ -275,7 +296,8 @@ class KafkaSender:
     def close(self) -> None:
         self._producer.flush(1.0)
         self._stop.set()
-        self._thread.join(2.0)
+        if self._thread.is_alive():
+            self._thread.join(2.0)
 
     def _serve(self) -> None:
         while not self._stop.is_set():

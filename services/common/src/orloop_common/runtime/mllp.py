@@ -81,10 +81,26 @@ class MllpDecoder:
     def feed(self, data: bytes) -> list[Frame | Fault]:
         """What became whole with these bytes, in order."""
         out: list[Frame | Fault] = []
-        at = 0
-        while at < len(data):
+        at, length = 0, len(data)
+        while at < length:
+            if self._where is _Where.OUTSIDE and not self._junk_length:
+                at = self._whole(data, at, out)
+                if at == length:
+                    break
             at = self._advance(data, at, out)
         return out
+
+    def _whole(self, data: bytes, at: int, out: list[Frame | Fault]) -> int:
+        """Frames that are whole and faultless in one piece, as nearly all are: up to where that ends."""
+        while data[at : at + 1] == VT:
+            end = data.find(FS, at + 1)
+            if end < 0 or data[end + 1 : end + 2] != CR or end - at - 1 > self.limit:
+                return at
+            if data.find(VT, at + 1, end) >= 0:
+                return at
+            out.append(Frame(data[at + 1 : end]))
+            at = end + 2
+        return at
 
     def settle(self) -> list[Frame | Fault]:
         """The sender has been silent: take a frame whose CR never came; keep a half one waiting."""

@@ -23,6 +23,7 @@ from .records import Output, Unreadable
 from .tracing import traceparent_for
 
 _log = get_logger("outbox")
+Posted = Callable[[Exception | None, int], None]
 _COPIED = frozenset({"content-type", "traceparent"})
 _REPLICAS = "Maybe the broker's disk is full, or too few replicas are in sync."
 
@@ -87,6 +88,32 @@ class Outbox:
 
         self._queue(output, parent, beat, future)
         return future
+
+    def post(self, output: Output, done: Posted) -> bool:
+        """Queue an output without ever waiting: False while the queue is full or the topic is not known yet.
+
+        `done(error, offset)` is called once it is acknowledged or refused, in the thread that serves the sender.
+        Call `learn` first, in a thread that may wait.
+        """
+        self._raise_if_broken()
+        count = self._partitions.get(output.topic)
+        if count is None:
+            return False
+        message, topic = output.message, output.topic
+        value = None if message is None else self._codec.encode(message)
+        headers, place = self._headers(output, None), partition_of(output.suite, count)
+
+        def delivered(error: Exception | None, offset: int) -> None:
+            if error is None:
+                OUTPUTS_SENT.labels(topic).inc()
+            done(error, offset)
+
+        return self._sender.produce(topic, place, output.key.encode(), value, headers, delivered)
+
+    def learn(self, *topics: str, beat: Callable[[], None] = lambda: None) -> None:
+        """Wait until it is known how many partitions these topics have, so that `post` never has to."""
+        for topic in topics:
+            self._count(topic, beat)
 
     def send_now(self, *outputs: Output, parent: str | None = None, timeout: float = 5.0) -> list[Delivered]:
         """Return once the broker has every output (acks=all), or raise `NotDurable`.

@@ -1,5 +1,7 @@
 """Which partition a suite's records go to: murmur2 as in Kafka's Java client, in every client alike."""
 
+from functools import lru_cache
+
 _MASK = 0xFFFFFFFF
 _M = 0x5BD1E995
 
@@ -19,6 +21,7 @@ def murmur2(data: bytes) -> int:
     return h ^ h >> 15
 
 
+@lru_cache(4096)
 def partition_of(suite: str, partitions: int) -> int:
     """The partition of every record about `suite` in a topic of so many partitions, whatever its key."""
     if partitions < 1:

@@ -20,8 +20,11 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 def traceparent_for(id: str, parent: str | None = None) -> str:
     """The `traceparent` of the record with this id: in its parent's trace, or in a new one."""
-    context = span_context(parent)
     digest = sha256(id.encode()).digest()
+    if not parent:  # the road of every message at the door: no detour through contexts
+        text = digest.hex()
+        return f"00-{text[:32]}-{text[32:48]}-01"
+    context = span_context(parent)
     trace_id = context.trace_id if context is not None else int.from_bytes(digest[:16], "big")
     span = SpanContext(
         trace_id=trace_id or 1,

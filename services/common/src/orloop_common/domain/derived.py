@@ -297,12 +297,17 @@ class RawMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseIdentity:
-    """Encrypted: the sender's ids and what write-back needs to address a case: `orloop.case-identity`."""
+    """Encrypted: the sender's ids and what write-back needs to address a case: `orloop.case-identity`.
+
+    `kind` says what the payload holds: `case`, of the case that `case` names; any other is ingest's own
+    memory (merged patients, moved visits, parked statements, beds), and `case` names the record.
+    """
 
     case: str
     suite: str
     at: datetime
     payload: str
+    kind: str = "case"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,10 +128,14 @@ class CaseLinked(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseDoubted(Event):
-    """A quarantined message names this case: what is known of it may be wrong."""
+    """A quarantined message names this case: what is known of it may be wrong.
+
+    With `withdrawn` the doubt of this reason is over: a later message or a retry has mended it.
+    """
 
     case: str
     reason: str
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

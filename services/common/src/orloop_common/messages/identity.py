@@ -8,6 +8,8 @@ from orloop_common.domain.derived import CaseIdentity
 
 from .codec import from_json, to_json
 
+CASE = "case"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatientIdentity:
@@ -27,6 +29,10 @@ class SenderIdentity:
 
     `filler` (SCH-2) is the sender's case id, `placer` SCH-1, `visit` PV1-19. `aliases` maps our room
     ids to the sender's words for them. `facility` is MSH-4, `zone` the UTC offset of the sender's times.
+
+    Ingest finds the case again by the rest: `ids` are all sender ids that it was ever named by, in
+    `namespace`; `patient_keys` are the patient's keys under every secret in use, the current one first;
+    `versions` says what each source told last, once a second source speaks of the case.
     """
 
     source: str
@@ -38,16 +44,32 @@ class SenderIdentity:
     zone: str = "+0000"
     pid: PatientIdentity = field(default_factory=PatientIdentity)
     aliases: dict[str, str] = field(default_factory=dict)
+    namespace: str = ""
+    ids: tuple[str, ...] = ()
+    patient_keys: tuple[str, ...] = ()
+    versions: dict[str, int] = field(default_factory=dict)
 
 
 def seal_identity(case: str, at: datetime, identity: SenderIdentity, encrypt: Callable[[bytes], bytes]) -> CaseIdentity:
     """The record for `orloop.case-identity`; `encrypt` is `PayloadCipher.encrypt`."""
-    token = encrypt(to_json(identity)).decode("ascii")
-    return CaseIdentity(case=case, suite=identity.suite, at=at, payload=token)
+    return seal_record(CASE, case, identity.suite, at, identity, encrypt)
+
+
+def seal_record(
+    kind: str, name: str, suite: str, at: datetime, record: object, encrypt: Callable[[bytes], bytes]
+) -> CaseIdentity:
+    """Any record of the identity topic, sealed."""
+    token = encrypt(to_json(record)).decode("ascii")
+    return CaseIdentity(case=name, suite=suite, at=at, payload=token, kind=kind)
+
+
+def key_of(record: CaseIdentity) -> str:
+    """The key under which the topic keeps the newest of its kind and name."""
+    return f"{record.suite}/{record.case}" if record.kind == CASE else f"{record.suite}/{record.kind}/{record.case}"
 
 
 def open_identity(record: CaseIdentity, decrypt: Callable[[bytes], bytes]) -> SenderIdentity:
-    """The sender's ids that a record holds; `decrypt` is `PayloadCipher.decrypt`.
+    """The sender's ids that a record of kind `case` holds; `decrypt` is `PayloadCipher.decrypt`.
 
     Raises
     ------

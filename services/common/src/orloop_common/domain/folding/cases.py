@@ -33,7 +33,8 @@ def case_scheduled(day: SuiteDay, event: e.CaseScheduled) -> SuiteDay:
 
 
 def _newer(event: e.CaseScheduled, held: e.CaseScheduled) -> bool:
-    return (event.version, event.id) > (held.version, held.id)
+    """A version may be told once more with what we have learnt since, such as a merged patient: the later one counts."""
+    return (event.version, event.at, event.id) > (held.version, held.at, held.id)
 
 
 def case_ended(status: str) -> Callable[[SuiteDay, Any], SuiteDay]:
@@ -55,7 +56,8 @@ def case_linked(day: SuiteDay, event: e.CaseLinked) -> SuiteDay:
 
 def case_doubted(day: SuiteDay, event: e.CaseDoubted) -> SuiteDay:
     record = case_record(day, event.case)
-    return with_case(day, replace(record, doubts=tuple(sorted({*record.doubts, event.reason}))), event.at)
+    left = {*record.doubts} - {event.reason} if event.withdrawn else {*record.doubts, event.reason}
+    return with_case(day, replace(record, doubts=tuple(sorted(left))), event.at)
 
 
 def milestone_recorded(day: SuiteDay, event: e.MilestoneRecorded) -> SuiteDay:

@@ -13,7 +13,7 @@ from orloop_common.messages.identity import PatientIdentity, SenderIdentity, sea
 from orloop_common.runtime import SystemClock
 from orloop_common.runtime.crypto import PayloadCipher, generate_key
 from orloop_common.testing.suite import HOUR, change, clock, small_site
-from orloop_writeback.adapters.courier import MllpCourier, Patience
+from orloop_writeback.adapters.courier import Courier, Patience
 from orloop_writeback.adapters.mllp import MllpClient
 from orloop_writeback.adapters.siu import SiuScribe
 from orloop_writeback.domain.message import Answer, Step
@@ -58,7 +58,7 @@ def send() -> Iterator[Callable[..., list[Answer]]]:
 
     def run(port: int, *steps: Step, timeout: float = 0.3, tries: int = 4) -> list[Answer]:
         real = SystemClock()
-        courier = MllpCourier(MllpClient("127.0.0.1", port, real, timeout), Patience(tries, 0.02, 0.1), real, stop)
+        courier = Courier(MllpClient("127.0.0.1", port, real, timeout), Patience(tries, 0.02, 0.1), real, stop)
         threading.Thread(target=courier.run, daemon=True).start()
         for one in steps:
             courier.send(one, *written(one))

@@ -34,9 +34,13 @@ class HandCourier:
 
     sent: list[Step] = field(default_factory=list)
     waiting: list[Answer] = field(default_factory=list)
+    withdrawn: list[Step] = field(default_factory=list)
 
     def send(self, step: Step, body: bytes, secrets: Sequence[str]) -> None:
         self.sent.append(step)
+
+    def withdraw(self, step: Step) -> None:
+        self.withdrawn.append(step)
 
     def answers(self) -> Sequence[Answer]:
         found, self.waiting = self.waiting, []
@@ -213,7 +217,7 @@ def test_an_echo_that_does_not_come_within_ten_minutes_ends_the_change() -> None
     assert mesh.outcomes()["hip"] == "acknowledged"
     mesh.say(tick("09:10:30"))
     mesh.run()
-    assert mesh.outcomes() == {"hip": "timed_out", "knee": "stopped"}
+    assert mesh.outcomes() == {"hip": "unconfirmed", "knee": "stopped"}
 
 
 def test_the_time_for_an_echo_goes_on_after_a_restart() -> None:
@@ -223,7 +227,7 @@ def test_the_time_for_an_echo_goes_on_after_a_restart() -> None:
     mesh.start()
     mesh.say(tick("09:11"))
     mesh.run()
-    assert mesh.outcomes()["hip"] == "timed_out"
+    assert mesh.outcomes()["hip"] == "unconfirmed"
 
 
 def test_a_process_killed_between_sending_and_recording_sends_the_same_message_again() -> None:
@@ -309,7 +313,7 @@ def test_a_stop_on_the_way_that_is_never_echoed_ends_the_change() -> None:
     mesh.run()
     mesh.say(tick("09:11"))
     mesh.run()
-    assert mesh.outcomes() == {"knee": "timed_out", "hip": "stopped"}
+    assert mesh.outcomes() == {"knee": "unconfirmed", "hip": "stopped"}
 
 
 def test_changes_that_wait_for_each_other_for_ever_are_given_back_to_people() -> None:

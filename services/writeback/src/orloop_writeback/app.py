@@ -12,7 +12,7 @@ from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.service import Runtime, run_service
 
 from . import metrics
-from .adapters.courier import MllpCourier, Patience
+from .adapters.courier import Courier, Patience
 from .adapters.mllp import MllpClient
 from .adapters.siu import SiuScribe
 from .flow import TOPICS, WritebackFlow
@@ -37,7 +37,7 @@ def run(runtime: Runtime[Settings]) -> None:
     )
 
 
-def _hospital(runtime: Runtime[Settings], site: Site) -> tuple[MllpCourier, SiuScribe]:
+def _hospital(runtime: Runtime[Settings], site: Site) -> tuple[Courier, SiuScribe]:
     settings, clock = runtime.settings, runtime.clock
     if site.hl7 is None:
         raise ConfigurationError(
@@ -55,7 +55,7 @@ def _hospital(runtime: Runtime[Settings], site: Site) -> tuple[MllpCourier, SiuS
         )
     cipher = PayloadCipher(settings.payload_key.get_secret_value())
     client = MllpClient(settings.hospital_host, settings.hospital_port, clock, settings.ack_timeout_seconds)
-    courier = MllpCourier(client, Patience(settings.send_tries, settings.retry_seconds), clock, runtime.stop)
+    courier = Courier(client, Patience(settings.send_tries, settings.retry_seconds), clock, runtime.stop)
     runtime.spawn("courier", courier.run)
     return courier, SiuScribe(site.hl7, cipher.decrypt)
 

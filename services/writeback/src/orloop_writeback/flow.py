@@ -1,7 +1,7 @@
 """Write-back at work: one approved change after the other, each only after the one before was echoed.
 
-Everything follows from the log: after a crash the same message goes out under the same MSH-10, and the
-hospital answers it as it did.
+What no interface takes waits for a person's word instead, and counts by the same echo. Everything follows from the
+log: after a crash the same message goes out under the same MSH-10, and the hospital answers it as it did.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,8 +23,10 @@ from orloop_common.runtime.logs import get_logger
 from . import metrics
 from .domain.book import SuiteBook
 from .domain.message import Answer, Step
+from .domain.routes import Routes
 from .domain.statuses import statuses
-from .ports import Courier, Scribe
+from .domain.worklist import Line, worklist
+from .ports import Courier, Scribe, Word, Words
 
 _log = get_logger("writeback")
 _ANSWERS = {
@@ -39,6 +41,10 @@ class _Way:
     """What is under way for one suite, and what was published; gone after a crash, and made again."""
 
     sending: Step | None = None
+    withdrawn: bool = False
+    waits: dict[tuple[str, str], str] = field(default_factory=dict)
+    words: dict[str, Word] = field(default_factory=dict)
+    lines: tuple[Line, ...] = ()
     parked: tuple[Step, datetime] | None = None
     told: dict[str, tuple[str, str]] = field(default_factory=dict)
     published: dict[str, tuple[object, ...]] = field(default_factory=dict)
@@ -55,7 +61,11 @@ class WritebackFlow:
         scribe: Scribe | None,
         courier: Courier | None,
         echo_within: timedelta = timedelta(minutes=10),
+        routes: Routes | None = None,
+        words: Words | None = None,
     ) -> None:
+        self._routes = routes or Routes(sending=courier is not None)
+        self._words = words
         self._suites = frozenset(suites)
         self._calendar = OperationalCalendar(site.timezone, site.day_boundary)
         self._clock, self._scribe, self._courier, self._echo_within = clock, scribe, courier, echo_within
@@ -89,10 +99,13 @@ class WritebackFlow:
         for suite, book in self._books.items():
             way = self._ways[suite]
             way.told = {id: change for id, change in way.told.items() if id not in book.day.seen}
+            self._recheck(book, way)
             yield from self._late(book, way)
             if self._courier is not None and not way.told:
                 yield from self._next(book, way)
+            way.lines = worklist(book.day, book.by_hand)
             yield from self._tell(book, way)
+        yield from self._people()
 
     def revoked(self, partitions: Iterable[Partition]) -> None:
         """Hold nothing of what another process folds now."""
@@ -117,7 +130,7 @@ class WritebackFlow:
 
     def _book(self, suite: str) -> SuiteBook:
         if suite not in self._books:
-            self._books[suite] = SuiteBook(SuiteDay(suite=suite, calendar=self._calendar))
+            self._books[suite] = SuiteBook(SuiteDay(suite=suite, calendar=self._calendar), self._routes)
             self._ways[suite], self._texts[suite] = _Way(), {}
         return self._books[suite]
 
@@ -126,29 +139,49 @@ class WritebackFlow:
         step, way = answer.step, self._ways.get(answer.step.suite)
         if way is None or way.sending != step:
             return  # the suite moved to another process, which sends it again
-        way.sending = None
-        if step.to_target or answer.kind != "accepted":
+        way.sending, way.withdrawn = None, False
+        if answer.kind == "withdrawn":
+            objection = self._books[step.suite].objection(step)
+            if objection is not None and answer.tries and step.case in self._books[step.suite].day.pending:
+                text = f"{objection} It left {answer.tries} times without an answer: look it up in their system."
+                yield self._answer(way, step.suite, step.proposal, step.case, ChangeAnswer.TIMED_OUT, text, step)
+        elif step.to_target or answer.kind != "accepted":
             yield self._answer(way, step.suite, step.proposal, step.case, _ANSWERS[answer.kind], answer.text, step)
         else:
             way.parked = (step, self._clock.now())
 
+    def _recheck(self, book: SuiteBook, way: _Way) -> None:
+        """Before every further try: what happened since the first one may speak against it."""
+        step = way.sending
+        if step is None or way.withdrawn or self._courier is None:
+            return
+        why = book.objection(step) or book.delay(step)
+        if why is not None:
+            way.withdrawn = True
+            self._courier.withdraw(step)
+            _log.info("change_to_be_withdrawn", control_id=step.control_id, reason=why)
+
     def _late(self, book: SuiteBook, way: _Way) -> Iterator[Output]:
-        """An echo that does not come ends the change."""
-        minutes = round(self._echo_within.total_seconds() / 60)
-        text = f"Accepted, but the hospital's own feed has not shown it within {minutes} minutes."
-        unechoed = book.unechoed(self._echo_within)
-        if unechoed is not None and not way.told:
-            case = unechoed.change.case
-            yield self._answer(way, book.day.suite, unechoed.proposal, case, ChangeAnswer.TIMED_OUT, text, None)
+        """An echo that does not come ends the change, and so does a time by which nobody has keyed it in."""
+        suite = book.day.suite
+        if not way.told and (found := book.unechoed(self._echo_within)) is not None:
+            late, within = found
+            case, text = late.change.case, _unconfirmed(within)
+            yield self._answer(way, suite, late.proposal, case, ChangeAnswer.UNCONFIRMED, text, None)
+        elif not way.told and (gone := book.expired(self._echo_within)) is not None:
+            text = "Nobody has said that this was keyed in, and its time has passed."
+            yield self._answer(way, suite, gone.proposal, gone.change.case, ChangeAnswer.REFUSED, text, None)
         if way.parked is None:
             return
         step, since = way.parked
+        within = step.route.confirm_within or self._echo_within
         pending = book.day.pending.get(step.case)
         if book.arrived(step) or pending is None or pending.proposal != step.proposal:
             way.parked = None
-        elif book.day.now is not None and book.day.now - since > self._echo_within:
+        elif book.day.now is not None and book.day.now - since > within:
             way.parked = None
-            yield self._answer(way, step.suite, step.proposal, step.case, ChangeAnswer.TIMED_OUT, text, None)
+            text = _unconfirmed(within)
+            yield self._answer(way, suite, step.proposal, step.case, ChangeAnswer.UNCONFIRMED, text, None)
 
     def _next(self, book: SuiteBook, way: _Way) -> Iterator[Output]:
         """Send what may be sent now; what must not be sent any more is answered by ourselves."""
@@ -162,7 +195,12 @@ class WritebackFlow:
                 case = stuck.change.case
                 yield self._answer(way, book.day.suite, stuck.proposal, case, ChangeAnswer.REFUSED, text, None)
             return
-        objection = book.objection(step) or self._dispatch(book, way, step)
+        key = (step.proposal, step.case)
+        way.waits = {key: why} if (why := book.delay(step)) is not None else {}
+        objection = book.objection(step)
+        if objection is None and way.waits:
+            return
+        objection = objection or self._dispatch(book, way, step)
         if objection is not None:
             yield self._answer(way, step.suite, step.proposal, step.case, ChangeAnswer.REFUSED, objection, None)
 
@@ -178,6 +216,33 @@ class WritebackFlow:
         self._courier.send(step, body, secrets)
         _log.info("change_sent", control_id=step.control_id, order=step.pending.order, of=step.pending.of)
         return None
+
+    def _people(self) -> Iterator[Output]:
+        """What people said of the worklist becomes an answer like the hospital's; the echo decides all the same."""
+        if self._words is None:
+            return
+        for way in self._ways.values():
+            for id in [id for id in way.words if id not in way.told]:
+                self._words.settled(way.words.pop(id), id)
+        for word in self._words.heard():
+            book, way_ = self._books.get(word.suite), self._ways.get(word.suite)
+            line = next((one for one in way_.lines if one.case == word.case), None) if way_ else None
+            if book is None or way_ is None or line is None or line.proposal != word.proposal:
+                self._words.settled(word, "", "Expected a line of the worklist, got one that is not on it any more.")
+                continue
+            answer = ChangeAnswer.ACKNOWLEDGED if word.done else ChangeAnswer.REFUSED
+            text = f"{'Keyed in by' if word.done else 'Not keyed in, says'} {word.who}. {word.text}".strip()
+            output = self._answer(way_, word.suite, word.proposal, word.case, answer, text, None)
+            way_.words[output.id] = word
+            yield output
+
+    def lines(self, suite: str) -> tuple[tuple[Line, str], ...]:
+        """The worklist as it was a moment ago, each line with its sealed identity; any thread may ask."""
+        book, way = self._books.get(suite), self._ways.get(suite)
+        if book is None or way is None:
+            return ()
+        sealed = book.identities
+        return tuple((line, sealed[line.case].payload if line.case in sealed else "") for line in way.lines)
 
     def _answer(
         self, way: _Way, suite: str, proposal: str, case: str, answer: ChangeAnswer, text: str, step: Step | None
@@ -201,10 +266,15 @@ class WritebackFlow:
         """Each change's status, when it is another than was said last."""
         day = book.day
         metrics.PENDING.labels(day.suite).set(len(day.pending))
+        metrics.WORKLIST.labels(day.suite).set(len(way.lines))
+        outcomes = [o for decision in day.decisions.values() for o in decision.outcomes.values()]
+        metrics.UNCONFIRMED.labels(day.suite).set(outcomes.count("unconfirmed"))
         sent = frozenset(way.told.values()) | ({(way.sending.proposal, way.sending.case)} if way.sending else set())
         at = day.now or self._clock.now()
         latest: dict[str, WritebackStatus] = {}
-        for status in statuses(day, book.offset, at, sent, self._texts[day.suite], self._courier is not None):
+        by_hand = frozenset((line.proposal, line.case) for line in way.lines)
+        texts = {**way.waits, **self._texts[day.suite]}
+        for status in statuses(day, book.offset, at, sent, texts, by_hand, self._routes.sending):
             held = latest.get(status.case)
             if held is None or _decided(day, status) >= _decided(day, held):
                 latest[status.case] = status
@@ -215,6 +285,11 @@ class WritebackFlow:
             way.published[case] = news
             id = derived_id(WRITEBACK_STATUS, day.suite, case, str(book.offset), digest(status))
             yield Output(WRITEBACK_STATUS, f"{day.suite}/{case}", day.suite, status, id, at=at)
+
+
+def _unconfirmed(within: timedelta) -> str:
+    minutes = round(within.total_seconds() / 60)
+    return f"Accepted, but the hospital's own feed has not shown it within {minutes} minutes."
 
 
 def _decided(day: SuiteDay, status: WritebackStatus) -> datetime:

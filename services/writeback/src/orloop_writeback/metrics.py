@@ -10,3 +10,10 @@ EXCHANGE_SECONDS = histogram(
 ANSWERS = counter("orloop_writeback_answers_total", "Answers written to the log, by kind.", ["suite", "answer"])
 PENDING = gauge("orloop_writeback_pending_changes", "Approved changes that the hospital has not echoed.", ["suite"])
 ENABLED = gauge("orloop_writeback_enabled", "1 when approved changes are sent to the hospital.")
+UNCONFIRMED = gauge(
+    "orloop_writeback_unconfirmed_changes",
+    "Accepted changes that the hospital never echoed; any is an alert.",
+    ["suite"],
+)
+WORKLIST = gauge("orloop_writeback_worklist_lines", "Approved changes that people have to key in.", ["suite"])
+WORKLIST_REQUESTS = counter("orloop_writeback_worklist_requests_total", "Requests at the worklist's door.", ["status"])

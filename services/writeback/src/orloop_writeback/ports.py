@@ -1,16 +1,20 @@
 """What the flow needs of the world."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from .domain.message import Answer, Step
 
 
 class Courier(Protocol):
-    """Carries one step at a time to the hospital, beside the loop."""
+    """Carries one step of a suite at a time to the hospital, beside the loop."""
 
     def send(self, step: Step, body: bytes, secrets: Sequence[str]) -> None:
         """Hand over; returns at once. `secrets` are words that must not appear in the answer's text."""
+
+    def withdraw(self, step: Step) -> None:
+        """Do not try it again; an answer follows all the same."""
 
     def answers(self) -> Sequence[Answer]:
         """What came back since the last call."""
@@ -21,3 +25,25 @@ class Scribe(Protocol):
 
     def write(self, step: Step, sealed: str) -> tuple[bytes, tuple[str, ...]]:
         """The message's bytes, and the words in it that identify the patient."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What a person said of a line of the worklist; `text` holds nothing of the patient."""
+
+    suite: str
+    proposal: str
+    case: str
+    done: bool
+    who: str
+    text: str = ""
+
+
+class Words(Protocol):
+    """What people said of the worklist since the last call, and what came of it."""
+
+    def heard(self) -> Sequence[Word]:
+        """New words, in order."""
+
+    def settled(self, word: Word, event: str, refused: str = "") -> None:
+        """The event that a word became, once it is on the log; or why it became none."""

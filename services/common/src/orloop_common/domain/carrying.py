@@ -4,7 +4,7 @@ A change waits for every other one whose case still holds its target. Where chan
 in a ring (two cases swap places), one of them may wait outside hours, at its `via`, until its target is free.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -60,17 +60,21 @@ def in_order(day: SuiteDay, changes: Sequence[Change], layout: SuiteLayout) -> t
     return tuple(done)
 
 
-def next_step(day: SuiteDay, waiting: Sequence[Pending]) -> tuple[Pending, Place] | None:
+def next_step(
+    day: SuiteDay, waiting: Sequence[Pending], sendable: Callable[[Pending], bool] = lambda _: True
+) -> tuple[Pending, Place] | None:
     """The change to send next and where to: its target once that is free, else a `via` that opens a ring.
 
-    What is postponed comes last, so that what people have to do by hand holds up as little as possible.
+    What is postponed comes last, so that what people have to do by hand holds up as little as possible. What is not
+    `sendable` (a person keys it in) is passed over, but still holds its room.
     """
     pending = sorted(waiting, key=lambda p: (p.change.target.room is None, p.decided, p.proposal, p.order))
     changes = [p.change for p in pending]
-    for one in pending:
+    ours = [one for one in pending if sendable(one)]
+    for one in ours:
         if not waits_for(day, one.change, changes):
             return one, one.change.target
-    for one in pending:
+    for one in ours:
         if one.change.via is not None and booked_place(day, one.change.case) != one.change.via:
             return one, one.change.via
     return None

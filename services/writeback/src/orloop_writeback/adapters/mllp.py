@@ -1,30 +1,48 @@
-"""MLLP to the hospital: one connection, one message in flight, the answer matched by MSA-2."""
+"""MLLP to the hospital, with TLS where it wants it: one connection, one message in flight, matched by MSA-2."""
 
 import contextlib
 import socket
+import ssl
 
 from orloop_common.runtime import Clock
 from orloop_common.runtime.mllp import Frame, MllpDecoder, encode_frame
 from orloop_writeback.domain.acknowledgement import (
     Acknowledgement,
     NotAnAcknowledgement,
+    commit_of,
     read_acknowledgement,
 )
+from orloop_writeback.domain.message import Reply
 
-
-class NoAnswer(Exception):
-    """The hospital could not be reached or did not answer; the text names no patient."""
+from .courier import NoAnswer
 
 
 class MllpClient:
-    """Belongs to one thread."""
+    """Belongs to one thread.
 
-    def __init__(self, host: str, port: int, clock: Clock, timeout: float = 10.0) -> None:
+    Parameters
+    ----------
+    enhanced
+        Whether our messages ask for a commit and for an application acknowledgement: then CA is not the last word,
+        but counts as one if the application says nothing more in time; its acknowledgement is committed in turn.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        clock: Clock,
+        timeout: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+        enhanced: bool = False,
+    ) -> None:
         self._address, self._clock, self._timeout = (host, port), clock, timeout
+        self._tls, self._server_name, self._enhanced = tls, server_name or host, enhanced
         self._socket: socket.socket | None = None
         self._decoder = MllpDecoder()
 
-    def ask(self, body: bytes, control_id: str) -> Acknowledgement:
+    def ask(self, body: bytes, control_id: str) -> Reply:
         """The acknowledgement of this message; other answers (of an earlier try) are passed over.
 
         Raises
@@ -33,15 +51,22 @@ class MllpClient:
             If none came in time; the connection is closed, so that the next try opens a new one.
         """
         deadline = self._clock.monotonic() + self._timeout
+        committed: Acknowledgement | None = None
         try:
             link = self._connected()
             link.sendall(encode_frame(body))
             while True:
-                found = self._receive(link, control_id, deadline)
-                if found is not None:
-                    return found
+                for found in self._receive(link, deadline):
+                    if found.control_id != control_id:
+                        continue
+                    self._commit(link, found)
+                    if not (self._enhanced and found.code == "CA"):
+                        return Reply(found.accepted, found.code, found.text)
+                    committed = found
         except (OSError, NotAnAcknowledgement) as error:
             self.close()
+            if committed is not None:  # it is in safe hands; the echo says what came of it
+                return Reply(True, committed.code, committed.text)
             host, port = self._address
             raise NoAnswer(f"Expected an answer from {host}:{port}, got {type(error).__name__}.") from error
 
@@ -54,21 +79,30 @@ class MllpClient:
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, self._timeout)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plain = socket.create_connection(self._address, self._timeout)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if self._tls is None:
+                self._socket = plain
+            else:
+                try:
+                    self._socket = self._tls.wrap_socket(plain, server_hostname=self._server_name)
+                except OSError:
+                    plain.close()
+                    raise
             self._decoder = MllpDecoder()
         return self._socket
 
-    def _receive(self, link: socket.socket, control_id: str, deadline: float) -> Acknowledgement | None:
+    def _receive(self, link: socket.socket, deadline: float) -> list[Acknowledgement]:
         link.settimeout(max(0.05, deadline - self._clock.monotonic()))
         data = link.recv(65536)
         if not data:
             raise ConnectionResetError("the hospital closed the connection")
         if self._clock.monotonic() > deadline:
             raise TimeoutError("the hospital did not answer this message in time")
-        for item in self._decoder.feed(data):
-            if isinstance(item, Frame):
-                answer = read_acknowledgement(item.payload)
-                if answer.control_id == control_id:
-                    return answer
-        return None
+        return [read_acknowledgement(item.payload) for item in self._decoder.feed(data) if isinstance(item, Frame)]
+
+    def _commit(self, link: socket.socket, answer: Acknowledgement) -> None:
+        """In enhanced mode an application's acknowledgement is a message that wants its own commit."""
+        if answer.wants_commit:
+            link.sendall(encode_frame(commit_of(answer)))

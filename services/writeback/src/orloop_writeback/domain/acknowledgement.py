@@ -17,15 +17,43 @@ class NotAnAcknowledgement(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """MSA-1, MSA-2, and what MSA-3 and ERR say about it."""
+    """MSA-1, MSA-2, and what MSA-3 and ERR say about it.
+
+    `header` holds the fields of its own MSH; in enhanced mode it may ask to be acknowledged itself.
+    """
 
     code: str
     control_id: str
     text: str
+    header: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> bool:
         return self.code in ACCEPTED
+
+    @property
+    def wants_commit(self) -> bool:
+        """Whether its MSH-15 asks for a commit acknowledgement (an application's answer in enhanced mode)."""
+        return self.code in ("AA", "AE", "AR") and _field(list(self.header), 14) in ("AL", "SU")
+
+
+def commit_of(answer: Acknowledgement) -> bytes:
+    """CA for an application's acknowledgement, addressed back to it."""
+    mine = list(answer.header) + [""] * 12
+    header = [
+        "MSH",
+        mine[1],
+        mine[4],
+        mine[5],
+        mine[2],
+        mine[3],
+        mine[6],
+        "",
+        "ACK",
+        f"C{mine[9]}"[:20],
+        mine[10] or "P",
+    ]
+    return ("|".join([*header, mine[11]]) + f"\rMSA|CA|{mine[9]}\r").encode()
 
 
 def read_acknowledgement(payload: bytes) -> Acknowledgement:
@@ -36,14 +64,16 @@ def read_acknowledgement(payload: bytes) -> Acknowledgement:
     NotAnAcknowledgement
         If it has no MSA with a code that exists.
     """
-    segments = [line.split("|") for line in payload.decode("utf-8", "replace").replace("\n", "\r").split("\r") if line]
+    lines = [line for line in payload.decode("utf-8", "replace").replace("\n", "\r").split("\r") if line]
+    separator = lines[0][3:4] if lines and lines[0].startswith("MSH") and len(lines[0]) > 3 else "|"
+    segments = [line.split(separator) for line in lines]
     msa = next((s for s in segments if s[0] == "MSA"), None)
     code = _field(msa, 1) if msa else ""
     if not segments or segments[0][0] != "MSH" or code not in ACCEPTED | REFUSED:
         raise NotAnAcknowledgement("Expected MSH and MSA with a code such as AA, got neither.")
-    errors = [_field(s, 8) or _field(s, 7) or _named(_field(s, 3)) for s in segments if s[0] == "ERR"]
+    errors = [_field(s, 8) or _field(s, 7) or _named(_field(s, 3)) or _field(s, 1) for s in segments if s[0] == "ERR"]
     texts = list(dict.fromkeys(t for t in (_field(msa, 3), *errors) if t))
-    return Acknowledgement(code, _field(msa, 2), _plain("; ".join(texts)))
+    return Acknowledgement(code, _field(msa, 2), _plain("; ".join(texts)), tuple(segments[0]))
 
 
 def without(text: str, secrets: Iterable[str]) -> str:

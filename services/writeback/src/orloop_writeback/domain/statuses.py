@@ -13,8 +13,10 @@ _TEXT = {
     "overtaken": "The case began or ended before the change could be made.",
     "stopped": "Held back because an earlier change of this plan went wrong.",
     "differs": "The hospital has put the case somewhere else.",
-    "timed_out": "The hospital did not confirm the change in time.",
+    "timed_out": "The hospital's system did not answer.",
+    "unconfirmed": "The hospital's own feed has not shown the change in time.",
 }
+BY_HAND = "No interface takes this change: key it in from the worklist."
 OFF = "Write-back is off: enter this change in the hospital's system by hand."
 
 
@@ -24,6 +26,7 @@ def statuses(
     at: datetime,
     sent: frozenset[tuple[str, str]],
     texts: Mapping[tuple[str, str], str],
+    by_hand: frozenset[tuple[str, str]],
     enabled: bool,
 ) -> tuple[WritebackStatus, ...]:
     """Of every change of the decisions in force that the fold remembers.
@@ -34,9 +37,11 @@ def statuses(
         (proposal, case) of changes that are under way to the hospital and not answered yet.
     texts
         What the hospital said to (proposal, case), if it said something.
+    by_hand
+        (proposal, case) of what people key in.
     """
     return tuple(
-        _status(day, as_of, at, proposal, record, order, sent, texts, enabled)
+        _status(day, as_of, at, proposal, record, order, sent, texts, by_hand, enabled)
         for proposal, record in sorted(day.decisions.items())
         if record.in_force
         for order in range(1, len(record.decided.changes) + 1)
@@ -52,12 +57,15 @@ def _status(
     order: int,
     sent: frozenset[tuple[str, str]],
     texts: Mapping[tuple[str, str], str],
+    by_hand: frozenset[tuple[str, str]],
     enabled: bool,
 ) -> WritebackStatus:
     case = record.decided.changes[order - 1].case
     outcome = record.outcomes[case]
     status = "sent" if outcome == "queued" and (proposal, case) in sent else _STATUS.get(outcome, outcome)
-    text = OFF if outcome == "queued" and not enabled else texts.get((proposal, case)) or _TEXT.get(outcome, "")
+    text = texts.get((proposal, case)) or _TEXT.get(outcome, "")
+    if outcome == "queued" and (not enabled or (proposal, case) in by_hand):
+        text = BY_HAND if enabled else OFF
     return WritebackStatus(
         suite=day.suite,
         as_of=as_of,

@@ -285,7 +285,7 @@ def test_alternatives_are_numbered_and_the_first_is_recommended():
     alternatives = show(heard()).advice.alternatives
     assert [(a.number, a.note) for a in alternatives] == [(1, "recommended"), (2, ""), (3, "")]
     assert {f.name: f.value for f in alternatives[1].figures} == {
-        "cases moved": "3",
+        "changes": "3",
         "waiting": "95 min",
         "overtime": "25 min",
         "postponed": "0",
@@ -297,7 +297,7 @@ def test_a_figure_that_the_planner_does_not_give_is_left_out():
     bare = proposal(day_of(events()))
     bare = replace(bare, alternatives=tuple(replace(a, break_in_gap=None) for a in bare.alternatives[:2]))
     drawn = show(heard(proposals=Map({bare.id: bare})))
-    assert [f.name for f in drawn.advice.alternatives[0].figures] == ["cases moved", "waiting", "overtime"]
+    assert [f.name for f in drawn.advice.alternatives[0].figures] == ["changes", "waiting", "overtime"]
 
 
 def test_a_change_says_what_where_when_and_why():

@@ -51,7 +51,7 @@ def signed_minutes(length: timedelta) -> str:
 def _figures(alternative: Alternative, postponing: bool, gaps: bool) -> tuple[Figure, ...]:
     price = alternative.price
     figures = [
-        Figure(name="cases moved", value=str(len(alternative.changes))),
+        Figure(name="changes", value=str(len(alternative.changes))),
         Figure(name="waiting", value=signed_minutes(price.patients_waiting)),
         Figure(name="overtime", value=signed_minutes(price.staff_overtime)),
     ]

@@ -1,97 +1,13 @@
-"""The message header: what may be logged of it, whether it can be used, and the answers to it."""
+"""The answers to a message; what it is answered by stands in `hl7.header`."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 
-from .times import format_time
-from .tokens import BOM, Delimiters, Message, NotHl7, read_delimiters, tokenize
+from .hl7.header import LONGEST_CONTROL_ID, Fault, Header, header_of_head, read_header
+from .hl7.times import format_time
 
-LONGEST_CONTROL_ID = 199
-_DEFAULT = Delimiters()
+__all__ = ["LONGEST_CONTROL_ID", "Fault", "Header", "acknowledge", "answers", "header_of_head", "read_header"]
 _PLAIN = re.compile(r"[\x20-\x7e]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a header is refused: table 0357 code, the field, a sentence without values."""
-
-    code: str
-    field: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """MSH as far as it could be read; every field may be empty."""
-
-    delimiters: Delimiters = _DEFAULT
-    application: str = ""
-    facility: str = ""
-    sent: str = ""
-    kind: str = ""
-    trigger: str = ""
-    control_id: str = ""
-    processing: str = ""
-    version: str = ""
-    accept_ack: str = ""
-    application_ack: str = ""
-    fault: Fault | None = None
-
-    @property
-    def type(self) -> str:
-        return f"{self.kind}^{self.trigger}" if self.trigger else self.kind
-
-    @property
-    def enhanced(self) -> bool:
-        """Whether the sender uses the enhanced acknowledgement mode (MSH-15 or MSH-16 valued)."""
-        return bool(self.accept_ack or self.application_ack)
-
-
-def read_header(body: bytes) -> tuple[Header, Message | None]:
-    """The header, and the message if its delimiters could be read. A bad header has a `fault`."""
-    try:
-        message = tokenize(body)
-    except NotHl7 as error:
-        return Header(fault=Fault("100", "MSH", str(error).splitlines()[0])), None
-    msh = message.msh
-
-    def text(field: int, component: int = 1) -> str:
-        value = message.bytes_of(msh, field, component).decode("ascii", "replace")
-        return value if _PLAIN.fullmatch(value) else ""
-
-    header = Header(
-        delimiters=message.delimiters,
-        application=text(3),
-        facility=text(4),
-        sent=text(7),
-        kind=text(9),
-        trigger=text(9, 2),
-        control_id=msh.raw(10).decode("latin-1"),
-        processing=text(11),
-        version=text(12),
-        accept_ack=text(15),
-        application_ack=text(16),
-        fault=_fault(message, text(9), text(9, 2), text(11), text(12)),
-    )
-    return header, message
-
-
-def _fault(message: Message, kind: str, trigger: str, processing: str, version: str) -> Fault | None:
-    control = message.msh.raw(10)
-    if sum(1 for _ in message.all(b"MSH")) > 1:
-        return Fault("100", "MSH", "Expected one message in a frame, got several.")
-    if not kind or (not trigger and kind != "ACK"):
-        return Fault("101", "MSH-9", "Expected a message type and a trigger event.")
-    if not control or len(control) > LONGEST_CONTROL_ID:
-        return Fault("101", "MSH-10", f"Expected a control id of 1 to {LONGEST_CONTROL_ID} characters.")
-    if not _PLAIN.fullmatch(control.decode("latin-1")):
-        return Fault("102", "MSH-10", "Expected a control id of printable ASCII characters.")
-    if not re.fullmatch(r"2\.[2-9](\.\d)?", version):
-        return Fault("203", "MSH-12", "Expected an HL7 version from 2.2 to 2.9.")
-    if processing not in ("", "P"):
-        return Fault("202", "MSH-11", "Expected processing id P: this door takes no test messages.")
-    return None
 
 
 def answers(header: Header, received: datetime, id: str) -> tuple[bytes, ...]:
@@ -130,13 +46,3 @@ def acknowledge(header: Header, code: str, received: datetime, id: str) -> bytes
 
 def _safe(value: str) -> str:
     return value[:LONGEST_CONTROL_ID] if _PLAIN.fullmatch(value) else ""
-
-
-def header_of_head(head: bytes) -> Header:
-    """The header of a message of which only the beginning is kept; for refusing what is too long."""
-    line = re.split(rb"[\r\n]", head, maxsplit=1)[0]
-    try:
-        read_delimiters(line.removeprefix(BOM))
-    except NotHl7:
-        return Header()
-    return read_header(line + b"\r")[0]

@@ -26,7 +26,11 @@ class Reason(StrEnum):
     FUTURE_MILESTONE = "future_milestone"
     UNKNOWN_VISIT = "unknown_visit"
     AMBIGUOUS_VISIT = "ambiguous_visit"
+    MOVE_WITHDRAWN = "move_withdrawn"
+    PATIENTS_UNLINKED = "patients_unlinked"
     SAME_VERSION_DIFFERS = "same_version_differs"
+    MERGE_CYCLE = "merge_cycle"
+    PARTED_BY_HAND = "parted_by_hand"
     MAPPER_FAILED = "mapper_failed"
 
     @property
@@ -56,7 +60,11 @@ _SENTENCES: dict[Reason, str] = {
     Reason.FUTURE_MILESTONE: "A milestone lies in the future.",
     Reason.UNKNOWN_VISIT: "A patient entered an operating room or the PACU on a visit without a known case.",
     Reason.AMBIGUOUS_VISIT: "The visit has several cases and none of them fits best.",
+    Reason.MOVE_WITHDRAWN: "A patient's admission, transfer or discharge that may stand behind a milestone was cancelled.",
+    Reason.PATIENTS_UNLINKED: "The sender says that two patient numbers are two people: a person must unmerge them.",
     Reason.SAME_VERSION_DIFFERS: "The sender changed the case without giving it a new version.",
+    Reason.MERGE_CYCLE: "The merge would make a patient the successor of itself.",
+    Reason.PARTED_BY_HAND: "A person has parted these patients after an earlier merge: only a person joins them again.",
     Reason.MAPPER_FAILED: "The mapping itself failed on this message: a fault of ours.",
 }
 

@@ -1,0 +1,21 @@
+"""HL7 v2 read by profile: bytes to tokens, tokens to what a message says."""
+
+from .header import Fault, Header, header_of_head, misdirected, read_header
+from .profile import SourceProfile, default_profile
+from .told_by import read_message, refs
+from .tokens import Message, NotHl7, tokenize
+
+__all__ = [
+    "Fault",
+    "Header",
+    "Message",
+    "NotHl7",
+    "SourceProfile",
+    "default_profile",
+    "header_of_head",
+    "misdirected",
+    "read_header",
+    "read_message",
+    "refs",
+    "tokenize",
+]

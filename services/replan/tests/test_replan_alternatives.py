@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from orloop_common.domain.checker import check, with_changes
+from orloop_common.domain.checker import check
 from orloop_common.domain.cost import overtime, price, tiers, who_pays
 from orloop_common.domain.derived import Alternative
 from orloop_common.domain.digest import digest
@@ -19,9 +19,9 @@ from orloop_replan.bench.greedy import best_insertion
 from orloop_replan.domain.alternatives import OTHER, alternatives, distance, past_target
 from orloop_replan.domain.kernel_pack import PUBLISHED_COST
 from orloop_replan.domain.kernels import right_shift_chosen
-from orloop_replan.domain.ordering import Circle, changed, in_order
-from orloop_replan.domain.repairing import Barred, circle_of, keeps, repaired
-from orloop_replan.domain.search import Goal, Limits, Plan
+from orloop_replan.domain.ordering import changed
+from orloop_replan.domain.repairing import Barred, keeps, repaired
+from orloop_replan.domain.search import Limits, Plan
 from orloop_replan.domain.simulate import simulate
 from orloop_replan.domain.slots import Slots, build
 from orloop_replan.domain.telling import identity, with_outlooks
@@ -52,7 +52,6 @@ def test_each_is_sound_priced_and_better_at_something_or_hardly_dearer(event: st
     assert best.kind == "lowest_cost"
     for one, plan in zip(found, plans, strict=True):
         assert check(problem, plan) == ()
-        assert not isinstance(in_order(problem, plan), Circle)
         assert (one.cost, one.price) == (price(problem, plan).total, who_pays(problem, plan))
         assert tuple(tiers(problem, plan).values()) >= tuple(tiers(problem, plans[0]).values())
         assert sum(one.price.services.values(), timedelta(0)) == one.price.patients_waiting
@@ -174,7 +173,6 @@ def test_a_plan_that_takes_too_much_is_mended() -> None:
     mended = repaired(slots, chosen, [row], 1, 300, PUBLISHED_COST, slots)
     assert mended is not None
     assert keeps(row, mended)
-    assert circle_of(slots, mended) is None
     assert check(slots.problem, slots.plan(mended[mended >= 0])) == ()
 
 
@@ -183,25 +181,6 @@ def test_what_nobody_can_mend_is_given_up() -> None:
     case = int(np.nonzero(slots.must == 0)[0][0])
     row = Barred(np.nonzero(slots.case == case)[0], 0, np.array([case]))
     assert repaired(slots, chosen, [row], 1, 50, PUBLISHED_COST, slots) is None
-
-
-@pytest.mark.slow
-def test_a_swap_is_seen_and_undone() -> None:
-    problem = generate(20, "down", 1)
-    search = PriceAndFix(LIMITS).search(problem, 1)
-    swapping = search.best(Goal("lowest_cost"), [], with_changes(problem, ()))
-    slots = build(problem)
-    assert swapping is not None
-    chosen = slots.chosen(dict(swapping))
-    assert chosen is not None
-    row = circle_of(slots, chosen)
-    if row is None:
-        pytest.skip("this engine's best plan swaps nobody")
-    assert not keeps(row, chosen)
-    mended = repaired(slots, chosen, [], 1, 500, PUBLISHED_COST, slots)
-    assert mended is not None
-    assert keeps(row, mended)
-    assert circle_of(slots, mended) is None
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from orloop_common.domain.rightshift import right_shift
 from orloop_common.messages import to_json
 from orloop_replan.adapters.price_engine import PriceAndFix, PriceSearch
 from orloop_replan.domain.alternatives import APART, alternatives, distance, fallback
-from orloop_replan.domain.ordering import Circle, in_order
+from orloop_replan.domain.ordering import Order, in_order
 from orloop_replan.domain.reasons import reason
 from orloop_replan.domain.solving import solve
 from orloop_replan.generate import generate
@@ -57,16 +57,25 @@ def test_changes_can_be_made_one_after_the_other_without_two_patients_in_a_room(
     for seed in range(3):
         problem = generate(6, "down", seed)
         for alternative in solved(problem):
-            booked = {case.id: case.current for case in problem.cases}
-            moving = {change.case for change in alternative.changes}
-            for change in alternative.changes:
-                taken = _span(problem, change.case, change.target)
-                for other in moving - {change.case}:
-                    if booked[other].room == change.target.room and taken:
-                        there = _span(problem, other, booked[other])
-                        assert there is None or not there.overlaps(taken)
-                booked[change.case] = change.target
-            assert booked == plan_of(alternative)
+            plan = plan_of(alternative)
+            order = in_order(problem, plan)
+            assert [change.case for change in alternative.changes] == [case.id for case in order.cases]
+            carry_out(problem, plan, order)
+
+
+def carry_out(problem: PlanProblem, plan: Plan, order: Order) -> None:
+    """Who waits aside leaves its place first; then each takes its target, which nobody else who moves still holds."""
+    nowhere = Place(room=None, start=None)
+    booked = {case.id: nowhere if case.id in order.aside else case.current for case in problem.cases}
+    moving = {case.id for case in order.cases}
+    for case in order.cases:
+        taken = _span(problem, case.id, plan[case.id])
+        for other in moving - {case.id}:
+            there = _span(problem, other, booked[other])
+            if booked[other].room == plan[case.id].room and taken and there is not None:
+                assert not there.overlaps(taken)
+        booked[case.id] = plan[case.id]
+    assert booked == plan
 
 
 def _span(problem: PlanProblem, name: str, place: Place) -> Interval | None:
@@ -76,13 +85,16 @@ def _span(problem: PlanProblem, name: str, place: Place) -> Interval | None:
     return Interval(start=place.start - case.setup, end=place.start + case.length + case.cleanup)
 
 
-def test_a_swap_has_no_order() -> None:
+def test_of_cases_that_swap_places_one_waits_aside() -> None:
     problem = generate(6, "none", 1)
-    one, two = problem.cases[0], next(c for c in problem.cases if c.current.room != problem.cases[0].current.room)
-    plan = {**with_changes(problem, ()), one.id: two.current, two.id: one.current}
-    circle = in_order(problem, plan)
-    assert isinstance(circle, Circle)
-    assert set(circle.cases) == {one.id, two.id}
+    rooms = {case.current.room: case for case in problem.cases}
+    one, two, three = list(rooms.values())[:3]
+    plan = {**with_changes(problem, ()), one.id: two.current, two.id: three.current, three.id: one.current}
+    order = in_order(problem, plan)
+    assert {case.id for case in order.cases} == {one.id, two.id, three.id}
+    assert len(order.aside) == 1
+    carry_out(problem, plan, order)
+    assert in_order(problem, {**plan, three.id: Place(room=None, start=None)}).aside == frozenset()
 
 
 def test_a_plan_that_is_not_worth_naming_otherwise_is_no_other_plan() -> None:

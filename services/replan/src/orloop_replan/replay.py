@@ -18,7 +18,6 @@ from orloop_common.domain.problem import PlanProblem
 from orloop_common.messages import UnreadableMessage, from_json, to_json
 
 from .domain.answers import unpack
-from .domain.ordering import Circle, in_order
 from .domain.solving import in_turn, solve
 from .ports import Engine, Job, Limits
 
@@ -111,8 +110,6 @@ def _fault(problem: PlanProblem, alternative: Alternative) -> str | None:
     moved = {case.id: plan[case.id] for case in problem.cases if plan[case.id] != case.current}
     if {change.case: change.target for change in alternative.changes} != moved:
         return "its changes are not the difference between its plan and the published one."
-    if isinstance(in_order(problem, plan), Circle):
-        return "its changes cannot be carried out one at a time."
     return None
 
 

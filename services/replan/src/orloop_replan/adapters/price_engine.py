@@ -19,7 +19,7 @@ from orloop_common.domain.problem import PlanProblem
 from orloop_replan.domain.class_order import in_class_order
 from orloop_replan.domain.kernel_pack import STRICT
 from orloop_replan.domain.kernels import SearchWeights, anneal, decode_from, price_chosen, right_shift_chosen
-from orloop_replan.domain.repairing import Barred, circle_of, keeps, repaired
+from orloop_replan.domain.repairing import Barred, keeps, repaired
 from orloop_replan.domain.search import Cut, Goal, Limits, Plan, Proof, Search, Stop, Stopped, never
 from orloop_replan.domain.slots import Ints, Slots, build
 
@@ -27,8 +27,6 @@ from .price_and_fix import FixLimits, Found, solve
 from .restricted import Cut as Row
 from .restricted import MipLimits, restricted
 
-SWAPS = 2
-"""So many times the model is asked for a plan that swaps nobody."""
 POOL = 16
 """So many good plans of an annealing are looked through for one that keeps the cuts."""
 
@@ -117,37 +115,27 @@ class PriceSearch:
         order = np.argsort(costs, kind="stable")
         order = order[allowed[order]]
         bars = [Row(row.places, row.at_most, row.postponed) for row in rows]
-        sizes = (self.limits.other, self.limits.grown, 3 * self.limits.grown)
-        for each in sizes[goal.kind == "lowest_cost" :]:
-            chosen, in_turn = self._fixed(slots, order[: each * slots.n], begin, bars)
+        for each in (self.limits.other, self.limits.grown, 3 * self.limits.grown):
+            chosen = self._fixed(slots, order[: each * slots.n], begin, bars)
             good = [begin] if sound else []
-            good += [chosen] if chosen is not None and (in_turn or not sound) else []
+            good += [chosen] if chosen is not None else []
             if good:
                 return self._plan(in_class_order(self.slots, min(good, key=lambda p: price_chosen(slots, p))))
         return None
 
-    def _fixed(self, slots: Slots, places: Ints, begin: Ints, bars: list[Row]) -> tuple[Ints | None, bool]:
-        """The best plan over some places, and whether it swaps nobody; a swap that it first proposes is cut off.
-
-        None where the work for all other plans together has been spent.
-        """
-        chosen: Ints | None = None
-        for _ in range(SWAPS):
-            if self._left <= 0:
-                break
-            limits = MipLimits(nodes=self.limits.nodes, work=min(self._left, self.limits.other_work))
-            found = restricted(slots, places, begin, limits, bars, stop=self._stop)
-            if self._stop():
-                raise Stopped
-            chosen, self._left = found.chosen, self._left - found.work
-            circle = None if chosen is None else circle_of(self.slots, chosen)
-            if circle is None:
-                return chosen, True
-            bars.append(Row(circle.places, circle.at_most, circle.postponed))
-        return chosen, False
+    def _fixed(self, slots: Slots, places: Ints, begin: Ints, bars: list[Row]) -> Ints | None:
+        """The best plan over some places; None where the work for all other plans together has been spent."""
+        if self._left <= 0:
+            return None
+        limits = MipLimits(nodes=self.limits.nodes, work=min(self._left, self.limits.other_work))
+        found = restricted(slots, places, begin, limits, bars, stop=self._stop)
+        if self._stop():
+            raise Stopped
+        self._left -= found.work
+        return found.chosen
 
     def _begun(self, goal: Goal, slots: Slots, rows: Sequence[Barred], known: Sequence[Ints]) -> tuple[Ints, bool]:
-        """The best plan by an annealing or known before, and whether it keeps the cuts and swaps nobody."""
+        """The best plan by an annealing or known before, and whether it keeps the cuts."""
         weights, decodes, allowed = self._weights(goal), self.limits.decodes, self._allowed(goal)
         # who is as published in another plan counts as different there: only changed cases are left to differ in
         others = [np.where(plan == self.slots.published, -1, plan) for plan in known] if goal.apart else []
@@ -164,13 +152,11 @@ class PriceSearch:
             pool=POOL,
         )
         plans = [annealed.chosen, *annealed.pool, *known]
-        if rows or circle_of(self.slots, annealed.chosen) is not None:
+        if rows:
             mended = repaired(firm, annealed.chosen, rows, self.seed + 3, decodes // 4, weights, slots)
             plans += [mended] if mended is not None else []
         sound = [p for p in plans if all(keeps(row, p) for row in rows) and allowed[p[p >= 0]].all()]
-        sound.sort(key=lambda p: price_chosen(slots, p))
-        first = next((p for p in sound if circle_of(self.slots, p) is None), None)
-        return (sound or plans)[0] if first is None else first, first is not None
+        return min(sound or plans, key=lambda p: price_chosen(slots, p)), bool(sound)
 
     def _weights(self, goal: Goal) -> SearchWeights:
         return SearchWeights(goal.cost, goal.changed, goal.overtime, self._room(goal))

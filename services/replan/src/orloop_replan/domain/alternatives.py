@@ -11,12 +11,10 @@ from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem, ProblemCase
 from orloop_common.domain.rightshift import right_shift
 
-from .ordering import Circle, changed, in_order, needs_gone
+from .ordering import changed
 from .search import Cut, Goal, Limits, Plan, Search
 from .telling import proven, tell, with_outlooks
 
-CIRCLES = 4
-"""So many swaps are cut off before a search gives up on a goal."""
 DEAREST, DEARER = 3, 100
 """An alternative that costs more than three times the best, and a hundred, is no help to anybody."""
 AWAY, ROOMS = 2, 2
@@ -76,9 +74,9 @@ def _cheapest_first(problem: PlanProblem, plans: Sequence[tuple[Goal, Plan]]) ->
 
 
 def fallback(problem: PlanProblem) -> tuple[Alternative, ...]:
-    """Right-shift as the only alternative; none if it breaks a hard rule or cannot be carried out."""
+    """Right-shift as the only alternative; none if it breaks a hard rule."""
     plan = right_shift(problem)
-    if check(problem, plan) or isinstance(in_order(problem, plan), Circle):
+    if check(problem, plan):
         return ()
     return tell(problem, [(Goal("right_shift"), plan)])
 
@@ -142,35 +140,12 @@ def _try(problem: PlanProblem, search: Search, goal: Goal, cuts: Sequence[Cut], 
 def _search(
     problem: PlanProblem, search: Search, goal: Goal, cuts: Sequence[Cut], start: Plan, found: Found
 ) -> Plan | None:
-    """The goal's best plan that the checker passes and that can be carried out one change at a time."""
-    cuts = list(cuts)
-    others = [plan for _, plan in found.plans]
-    for _ in range(CIRCLES if goal is LOWEST_COST else 2):
-        plan = search.best(goal, cuts, start, others)
-        if plan is None:
-            return None
-        if broken := check(problem, plan):
-            found.notes.append(f"A plan for {goal.kind} was dropped: {broken[0].sentence}")
-            return None
-        order = in_order(problem, plan)
-        if not isinstance(order, Circle):
-            return plan
-        cuts.append(_break(problem, search, order))
-    found.notes.append(f"A plan for {goal.kind} was dropped: it swaps cases, which cannot be done one at a time.")
-    return None
-
-
-def _break(problem: PlanProblem, search: Search, circle: Circle) -> Cut:
-    """Not all cases of a circle may go to where the next one of it is now."""
-    cases = {case.id: case for case in problem.cases}
-    members = circle.cases
-    places = tuple(
-        (case, place)
-        for case, following in zip(members, (*members[1:], members[0]), strict=True)
-        for place in search.places(case)
-        if place != cases[case].current and needs_gone(cases[case], place, cases[following])
-    )
-    return Cut(places, len(members) - 1)
+    """The goal's best plan that the checker passes."""
+    plan = search.best(goal, cuts, start, [other for _, other in found.plans])
+    if plan is not None and (broken := check(problem, plan)):
+        found.notes.append(f"A plan for {goal.kind} was dropped: {broken[0].sentence}")
+        return None
+    return plan
 
 
 def _keep_free(problem: PlanProblem, first: Plan) -> list[Goal]:

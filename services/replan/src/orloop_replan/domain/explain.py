@@ -10,7 +10,7 @@ from orloop_common.domain.rightshift import right_shift
 from orloop_common.domain.wording import upper_first
 
 from .comparing import Difference, differences
-from .ordering import Circle, changed, in_order
+from .ordering import in_order
 from .reasons import Reason, reason_of
 
 Plan = Mapping[str, Place]
@@ -34,9 +34,7 @@ class Trade:
 
 def explain(problem: PlanProblem, plan: Plan) -> tuple[Reason, ...]:
     """One reason for each changed case, in the order in which they are carried out."""
-    order = in_order(problem, plan)
-    cases = changed(problem, plan) if isinstance(order, Circle) else order
-    return tuple(reason_of(problem, plan, case) for case in cases)
+    return tuple(reason_of(problem, plan, case) for case in in_order(problem, plan).cases)
 
 
 def trade(problem: PlanProblem, plan: Plan, against: Plan | None = None) -> Trade:

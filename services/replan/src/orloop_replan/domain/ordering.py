@@ -1,18 +1,26 @@
-"""In which order changes can be carried out one at a time, so that no room ever has two patients in the book."""
+"""In which order changes can be carried out one at a time, so that no room ever has two patients in the book.
 
-from collections.abc import Mapping, Sequence
+As `orloop_common.domain.carrying` orders them at the decision, on the hospital's own book.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from orloop_common.domain.plan import Interval, Place
 from orloop_common.domain.problem import PlanProblem, ProblemCase
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
-class Circle:
-    """Cases that wait for each other's places, each for the next one's: a swap, which no order can carry out."""
+class Order:
+    """The changed cases in their order. Where some swap places, those in `aside` wait outside hours in the book
+    until theirs is free.
+    """
 
-    cases: tuple[str, ...]
+    cases: tuple[ProblemCase, ...]
+    aside: frozenset[str] = frozenset()
 
 
 def changed(problem: PlanProblem, plan: Mapping[str, Place]) -> list[ProblemCase]:
@@ -20,8 +28,8 @@ def changed(problem: PlanProblem, plan: Mapping[str, Place]) -> list[ProblemCase
     return [case for case in problem.cases if plan[case.id] != case.current]
 
 
-def in_order(problem: PlanProblem, plan: Mapping[str, Place]) -> list[ProblemCase] | Circle:
-    """The changed cases, each after those that leave the place it goes to; or the circle they form."""
+def in_order(problem: PlanProblem, plan: Mapping[str, Place]) -> Order:
+    """Each changed case after those that leave the place it goes to."""
     moving = changed(problem, plan)
     held: dict[str | None, list[ProblemCase]] = {}
     for case in moving:
@@ -30,22 +38,26 @@ def in_order(problem: PlanProblem, plan: Mapping[str, Place]) -> list[ProblemCas
         case.id: {
             other.id
             for other in held.get(plan[case.id].room, ())
-            if other.id != case.id and needs_gone(case, plan[case.id], other)
+            if other.id != case.id and _needs_gone(case, plan[case.id], other)
         }
         for case in moving
     }
     ordered: list[ProblemCase] = []
+    aside: set[str] = set()
     left = sorted(moving, key=lambda case: (_when(plan[case.id]), case.id))
     while left:
-        ready = next((case for case in left if not waits_for[case.id] & {c.id for c in left}), None)
+        standing = {case.id for case in left} - aside
+        ready = next((case for case in left if not waits_for[case.id] & standing), None)
         if ready is None:
-            return Circle(_circle(waits_for, [case.id for case in left]))
+            in_the_way = set().union(*(waits_for[case.id] & standing for case in left))
+            aside.add(max(in_the_way, key=lambda case: (plan[case].start or _NEVER, case)))
+            continue
         ordered.append(ready)
         left.remove(ready)
-    return ordered
+    return Order(tuple(ordered), frozenset(aside))
 
 
-def needs_gone(case: ProblemCase, target: Place, other: ProblemCase) -> bool:
+def _needs_gone(case: ProblemCase, target: Place, other: ProblemCase) -> bool:
     """Whether `other` has to leave its published place before `case` can take `target`."""
     there, here = _occupied(case, target), _occupied(other, other.current)
     return target.room == other.current.room and there is not None and here is not None and there.overlaps(here)
@@ -58,14 +70,4 @@ def _occupied(case: ProblemCase, place: Place) -> Interval | None:
 
 
 def _when(place: Place) -> float:
-    return place.start.timestamp() if isinstance(place.start, datetime) else 0.0
-
-
-def _circle(waits_for: Mapping[str, set[str]], stuck: Sequence[str]) -> tuple[str, ...]:
-    """One circle among the cases that are stuck, found by following who waits for whom."""
-    path = [stuck[0]]
-    while True:
-        following = min(waits_for[path[-1]] & set(stuck))
-        if following in path:
-            return tuple(path[path.index(following) :])
-        path.append(following)
+    return place.start.timestamp() if place.start is not None else 0.0

@@ -45,7 +45,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Of these places a plan may take at most so many: forbids a swap, or asks for a different plan."""
+    """Of these places a plan may take at most so many: asks for a different plan."""
 
     places: tuple[tuple[str, Place], ...]
     at_most: int

@@ -12,7 +12,7 @@ from orloop_common.domain.plan import Assignment, Change, Place
 from orloop_common.domain.problem import PlanProblem, ProblemCase
 from orloop_common.domain.vocabulary import Urgency
 
-from .ordering import Circle, in_order
+from .ordering import in_order
 from .reasons import reason
 from .search import Goal, Plan, Proof
 from .words import summary, title
@@ -96,9 +96,7 @@ def change_of(problem: PlanProblem, plan: Mapping[str, Place], case: ProblemCase
 
 
 def _tell(problem: PlanProblem, goal: Goal, plan: Plan, paid: Price, others: Sequence[Price]) -> Alternative:
-    order = in_order(problem, plan)
-    assert not isinstance(order, Circle)
-    changes = tuple(change_of(problem, plan, case) for case in order)
+    changes = tuple(change_of(problem, plan, case) for case in in_order(problem, plan).cases)
     return Alternative(
         id=identity(changes),
         kind=goal.kind,

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench bench-replan train proto contracts publish fmt lock clean
+.PHONY: help install demo test check bench bench-replan bench-ingest soak fuzz train proto contracts publish fmt lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -60,6 +60,15 @@ $(VENV)/peers/.installed: requirements/peers.txt $(STAMP)
 
 bench-replan: $(VENV)/peers/.installed  ## Measure the planner against right-shift, a coordinator and CP-SAT
 	@$(BIN)/python -m orloop_replan.bench $(ARGS)
+
+bench-ingest: $(STAMP)  ## Measure the door in against HAPI and python-hl7 (ARGS="--quick")
+	@PYTHONPATH=tests/support $(BIN)/python -m ingest_proof.bench $(ARGS)
+
+soak: $(STAMP)  ## 100,000 messages while ingest is killed again and again: nothing lost, nothing doubled
+	@PYTHONPATH=tests/support $(BIN)/python -m ingest_proof.soak $(ARGS)
+
+fuzz: $(STAMP)  ## Ten minutes of broken bytes for framing, tokens, header, reading and settling
+	@PYTHONPATH=tests/support $(BIN)/python -m ingest_proof.fuzz $(ARGS)
 
 train: $(STAMP)  ## Train the shipped forecast bundle again
 	@$(BIN)/python -m orloop_forecast.train $(ARGS)

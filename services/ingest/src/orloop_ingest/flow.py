@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any
 
-from orloop_common.domain.derived import CaseIdentity
+from orloop_common.domain.derived import CaseIdentity, DeadLetter
 from orloop_common.domain.digest import digest
-from orloop_common.domain.events import Event, FeedWentSilent
+from orloop_common.domain.events import CaseDoubted, Event, FeedWentSilent
 from orloop_common.domain.site import Site
-from orloop_common.messages import CASE_IDENTITY, SUITE_EVENTS, UnreadableMessage
+from orloop_common.messages import CASE_IDENTITY, HL7_RAW, SUITE_EVENTS, UnreadableMessage
 from orloop_common.messages.identity import open_identity
 from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.crypto import PayloadCipher
@@ -18,11 +18,13 @@ from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.records import Output, Record
 
 from . import metrics
+from .domain.letters import Letters
 from .domain.silence import FeedWatch
 from .domain.ticks import next_tick
 from .ledger import Ledger
 
 _log = get_logger("flow")
+LETTERS = f"{HL7_RAW}.dlq"
 
 
 class IngestFlow:
@@ -34,6 +36,7 @@ class IngestFlow:
         self._ledger, self._cipher, self._clock = ledger, cipher, clock
         self._last: dict[str, datetime] = {}
         self._said: dict[str, str] = {}
+        self.letters = Letters()
         self.caught_up = Flag()
         sources = site.hl7.sources if site.hl7 else {}
         self._feeds = {source: suite for source, suite in sources.items() if suite in ledger.suites}
@@ -43,6 +46,11 @@ class IngestFlow:
         message = record.message
         if record.topic == SUITE_EVENTS and isinstance(message, Event):
             self._ledger.fold(message)
+            if isinstance(message, CaseDoubted) and (raw := record.headers.get("ce_causationid")):
+                self.letters = self.letters.doubted(message, raw)
+        elif record.topic == LETTERS and isinstance(message, DeadLetter):
+            raw = record.headers.get("ce_causationid") or record.id
+            self.letters = self.letters.heard(message, raw, record.key or "", record.suite)
         elif record.topic == CASE_IDENTITY and isinstance(message, CaseIdentity):
             self._open(message)
 

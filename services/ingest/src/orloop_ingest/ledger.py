@@ -6,6 +6,7 @@ bookkeeping here is locked.
 
 import threading
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
 
 from orloop_common.domain.calendar import OperationalCalendar
@@ -70,6 +71,16 @@ class Ledger:
         """The newest state, with what was just written."""
         with self._lock:
             return Known(self._suites[suite].ahead, self._identities_ahead)
+
+    def copy(self) -> "Ledger":
+        """A ledger of its own that begins with what is known now: for a dry run."""
+        with self._lock:
+            made = copy(self)
+            made._lock = threading.Lock()
+            made._suites = {name: _Suite(suite.ahead, suite.ahead) for name, suite in self._suites.items()}
+            made._identities = self._identities_ahead
+            made._unfolded_identities = {}
+        return made
 
     def fold(self, event: Event) -> None:
         """An event was read from the log."""

@@ -1,10 +1,10 @@
 """Ingest's settings: ORLOOP_* environment variables, read once."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 
-from orloop_common.runtime.settings import CommonSettings, Port
+from orloop_common.runtime.settings import CommaList, CommonSettings, Port
 
 
 class Settings(CommonSettings):
@@ -22,6 +22,14 @@ class Settings(CommonSettings):
     durable_seconds: Annotated[float, Field(gt=0)] = 5.0
     half_frame_seconds: Annotated[float, Field(gt=0)] = 30.0
     frame_limit_bytes: Annotated[int, Field(ge=1024)] = 4 * 2**20
+
+    raw_readers: CommaList = ()
+
+    @field_validator("raw_readers", mode="before")
+    @classmethod
+    def split_readers(cls, value: Any) -> Any:
+        """Let a comma list be a tuple."""
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("identity_secret")
     @classmethod

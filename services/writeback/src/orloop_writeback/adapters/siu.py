@@ -28,7 +28,7 @@ class SiuScribe:
 
     def write(self, step: Step, sealed: str) -> tuple[bytes, tuple[str, ...]]:
         """The message's bytes, segments ended by CR, and the words that identify the patient."""
-        identity = unseal(step, sealed, self._decrypt)
+        identity = unseal(step.case, step.suite, step.said_at, sealed, self._decrypt)
         text = self._message(step, masked(identity) if self._masked else identity)
         return (text + "\r").encode(), secrets_of(identity)
 
@@ -64,7 +64,7 @@ class _Words:
     """What a message says of a step, in the sender's words and zone; an S15 names what is cancelled."""
 
     def __init__(self, step: Step, identity: SenderIdentity, facility: str, room: str) -> None:
-        zone = _zone(identity.zone)
+        zone = sender_zone(identity.zone)
         start = step.origin.start if step.cancels else step.place.start
         assert start is not None
         self.said, self.facility, self.room_id = _stamp(step.said_at, zone), facility, room
@@ -133,9 +133,9 @@ def _resources(message: Any, step: Step, words: _Words) -> None:
         ail.ail_6, ail.ail_9, ail.ail_10 = words.start, words.minutes, "min"
 
 
-def unseal(step: Step, sealed: str, decrypt: Callable[[bytes], bytes]) -> SenderIdentity:
-    """The sender's ids of a step's case."""
-    return open_identity(CaseIdentity(case=step.case, suite=step.suite, at=step.said_at, payload=sealed), decrypt)
+def unseal(case: str, suite: str, at: datetime, sealed: str, decrypt: Callable[[bytes], bytes]) -> SenderIdentity:
+    """The sender's ids of a case."""
+    return open_identity(CaseIdentity(case=case, suite=suite, at=at, payload=sealed), decrypt)
 
 
 def secrets_of(identity: SenderIdentity) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ def masked(identity: SenderIdentity) -> SenderIdentity:
     return replace(identity, pid=patient, visit=MASK if identity.visit else "")
 
 
-def _zone(offset: str) -> timezone:
+def sender_zone(offset: str) -> timezone:
     """`+0100` as a time zone; UTC for what is none."""
     if len(offset) == 5 and offset[0] in "+-" and offset[1:].isdigit():
         span = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))

@@ -117,9 +117,14 @@ class Desk:
 
 
 def refuse(answer: Answer) -> None:
+    """Print why the desk said no."""
+    refuse_body(answer.body)
+
+
+def refuse_body(told: Any) -> None:
     """Print why the desk said no, every fault on a line of its own."""
-    body = answer.body if isinstance(answer.body, dict) else {}
-    for line in [str(body.get("error", f"Expected an answer, got status {answer.status}.")), *body.get("faults", ())]:
+    body = told if isinstance(told, dict) else {}
+    for line in [str(body.get("error", "Expected an answer of the desk, got another.")), *body.get("faults", ())]:
         typer.echo(line, err=True)
     if body.get("hint"):
         typer.echo(str(body["hint"]), err=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from . import load, quarantine
+from . import load, quarantine, worklist
 from .errors import LauncherError
 from .plan import plan_app
 
@@ -29,6 +29,7 @@ topics_app = typer.Typer(help="Compare a Kafka's topics with contracts/, or brin
 app.add_typer(topics_app, name="topics")
 app.add_typer(plan_app, name="plan")
 load.register(app)
+worklist.register(app)
 quarantine.register(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

@@ -232,7 +232,8 @@ class Mesh:
 
     def _tell_processes(self) -> None:
         """Write which process serves what, for tools and tests; only when it changed."""
-        ports = {"mllp": self.addresses.mllp, "manual": self.addresses.manual, "gate": self.addresses.gate}
+        ours = self.addresses
+        ports = {"mllp": ours.mllp, "manual": ours.manual, "gate": ours.gate, "worklist": ours.worklist}
         told: dict[str, Any] = {"launcher": {"pid": os.getpid()}, "bootstrap": self.bootstrap, "ports": ports}
         for name, watched in self.supervisor.watched.items():
             if watched.running:

@@ -29,6 +29,7 @@ class Addresses:
     gate: int
     hospital: int
     board: int
+    worklist: int
     health: Mapping[str, int]
 
     @classmethod
@@ -46,6 +47,7 @@ class Addresses:
             gate=free_port(),
             hospital=port("ORLOOP_HOSPITAL_PORT"),
             board=board,
+            worklist=port("ORLOOP_WORKLIST_PORT"),
             health={name: free_port() for name in ORDER},
         )
 
@@ -138,7 +140,11 @@ def _own(name: str, setting: Setting) -> dict[str, str]:
         "forecast": {"ORLOOP_GRPC_PORT": str(ports.forecast)},
         "replan": {"ORLOOP_GRPC_PORT": str(ports.replan)},
         "gate": {"ORLOOP_GRPC_PORT": str(ports.gate)},
-        "writeback": {"ORLOOP_PAYLOAD_KEY": keys.payload_key, **hospital},
+        "writeback": {
+            "ORLOOP_PAYLOAD_KEY": keys.payload_key,
+            "ORLOOP_WORKLIST_PORT": str(ports.worklist),
+            **hospital,
+        },
         "board": {
             "ORLOOP_BOARD_PORT": str(ports.board),
             "ORLOOP_GATE_ADDRESS": f"{LOOPBACK}:{ports.gate}",

@@ -139,6 +139,14 @@ class WorklistDoor:
             _log.warning("worklist_refused", user=who.user, role=who.role.value)
             raise _refused(403, error.problem, error.hint) from None
 
+    def suites(self, authorization: str | None) -> list[str]:
+        """The suites that a good token may ask about."""
+        try:
+            who = self.tokens.verify(bearer(authorization), roles=_MAY)
+        except TokenRefused as error:
+            raise _refused(401, error.problem, error.hint) from None
+        return [layout.id for layout in self._site.suites if who.may_act_on(layout.id)]
+
     def worklist(self, suite: str) -> Worklist:
         """The lines in the sender's words; what our key does not open keeps our own."""
         found = self._lines(suite)
@@ -195,6 +203,11 @@ def build_app(door: WorklistDoor) -> FastAPI:
     """The routes."""
     app = FastAPI(title="ORLoop worklist", version="1", docs_url="/docs", redoc_url=None)
     Who = Annotated[Principal, Depends(door.principal)]
+
+    @app.get("/v1/suites")
+    async def suites(authorization: Annotated[str | None, Header()] = None) -> dict[str, list[str]]:
+        """The suites there are."""
+        return {"suites": door.suites(authorization)}
 
     @app.get("/v1/suites/{suite}/worklist", response_model=Worklist)
     async def read(suite: str, who: Who) -> Worklist:

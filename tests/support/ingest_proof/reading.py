@@ -33,30 +33,27 @@ def read(bootstrap: str, topic: str, begin: int = 0) -> Iterator[Lying]:
     try:
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=20)
         consumer.assign([TopicPartition(topic, 0, max(low, begin))])
-        while max(low, begin) < high:
-            found = consumer.consume(1000, 20)
-            assert found, f"Expected to read {topic} to its end, got silence for 20 s"
-            for message in found:
-                if (error := message.error()) is not None:
-                    assert error.code() == KafkaError._PARTITION_EOF, error
-                    return
-                offset = message.offset() or 0
-                headers = {k: v.decode() if isinstance(v, bytes) else str(v) for k, v in message.headers() or []}
-                value = message.value()
-                if isinstance(value, bytes):
-                    yield Lying(offset, message.timestamp()[1] / 1000, headers, value)
-                if offset >= high - 1:
-                    return
+        while max(low, begin) < high and (message := consumer.poll(20)) is not None:
+            if (error := message.error()) is not None:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                return
+            offset, value = message.offset() or 0, message.value()
+            headers = {k: v.decode() if isinstance(v, bytes) else str(v) for k, v in message.headers() or []}
+            if isinstance(value, bytes):
+                yield Lying(offset, message.timestamp()[1] / 1000, headers, value)
+            if offset >= high - 1:
+                return
     finally:
         consumer.close()
 
 
-def bodies(bootstrap: str, key: str) -> Iterator[tuple[str, bytes]]:
-    """MSH-10 and the very bytes of every message kept raw, in order."""
+def bodies(bootstrap: str, key: str, sources: set[str]) -> Iterator[tuple[str, bytes]]:
+    """MSH-10 and the very bytes of every message of these sources that was kept raw, in order."""
     cipher = PayloadCipher(key)
     for record in read(bootstrap, messages.HL7_RAW):
         raw = record.message
-        yield raw.control_id, zlib.decompress(cipher.decrypt(raw.payload.encode()))
+        if raw.source in sources:
+            yield raw.control_id, zlib.decompress(cipher.decrypt(raw.payload.encode()))
 
 
 def delays(bootstrap: str, sent: dict[str, float], places: dict[str, int]) -> list[float]:

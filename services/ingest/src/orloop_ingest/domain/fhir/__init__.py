@@ -3,7 +3,7 @@
 from .issues import Issue, outcome
 from .profile import FhirProfile
 from .profile_file import ProfileError, parse_fhir_profile
-from .reading import read_resource, refs
+from .reading import findings, read_resource, refs, tell
 from .rules import check
 
 __all__ = [
@@ -11,8 +11,10 @@ __all__ = [
     "Issue",
     "ProfileError",
     "check",
+    "findings",
     "outcome",
     "parse_fhir_profile",
     "read_resource",
     "refs",
+    "tell",
 ]

@@ -51,7 +51,7 @@ def parse_fhir_profile(raw: Mapping[str, Any]) -> p.FhirProfile | None:
         "staff": _words(section, "staff", "fhir."),
         "known_staff": frozenset(map(str, staff)) if staff is not None else None,
         "facility": str(section.get("facility", "")),
-        "zone": str(raw["zone"]) if raw.get("zone") else None,
+        "zone": str(raw["timezone"]) if raw.get("timezone") else None,
         "version": version,
         "rooms": {k: str(v) for k, v in _mapping(tables, "rooms", "tables.").items()},
         "services": {k: str(v) for k, v in _mapping(tables, "services", "tables.").items()},

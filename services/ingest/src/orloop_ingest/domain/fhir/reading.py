@@ -1,9 +1,11 @@
 """One resource becomes what its sender told. Pure; raises `Quarantined` with the element's place."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from orloop_common.domain.digest import digest
 from orloop_common.domain.site import Site
 from orloop_ingest.domain.quarantine import Quarantined, Reason
 from orloop_ingest.domain.told import CaseRef, Statement, Told
@@ -61,6 +63,25 @@ def read_resource(resource: dict[str, Any], profile: FhirProfile, site: Site, re
         notes=tuple(context.notes),
         flags=tuple(context.flags),
     )
+
+
+def tell(resource: dict[str, Any], profile: FhirProfile, site: Site, received: datetime, raw: str) -> Told:
+    """As `read_resource`, but what cannot be read is told as a problem, with the case that it names."""
+    content = digest({name: value for name, value in resource.items() if name != "meta"})
+    try:
+        return replace(read_resource(resource, profile, site, received, raw), content=content)
+    except Quarantined as problem:
+        return Told(
+            source=profile.source,
+            suite=profile.suite,
+            namespace=profile.namespace,
+            at=received,
+            received=received,
+            raw=raw,
+            content=content,
+            problem=problem,
+            about=refs(resource, profile, site, received),
+        )
 
 
 def refs(resource: Any, profile: FhirProfile, site: Site, received: datetime) -> CaseRef | None:

@@ -1,4 +1,4 @@
-"""What the doors know while they map: the fold of the log, and on top of it what they wrote a moment ago.
+"""What the doors know while they settle: the fold of the log, and on top of it what they wrote a moment ago.
 
 The loop's thread folds, the doors' thread asks and expects. Days are frozen values; only the small
 bookkeeping here is locked.
@@ -7,42 +7,52 @@ bookkeeping here is locked.
 import threading
 from collections.abc import Iterable
 from copy import copy
+from copy import copy
 from dataclasses import dataclass, field
 
 from orloop_common.domain.calendar import OperationalCalendar
 from orloop_common.domain.events import Event
 from orloop_common.domain.site import Site
 from orloop_common.domain.suite_day import SuiteDay
-from orloop_common.messages.identity import SenderIdentity
+from orloop_common.messages.identity import CASE, SenderIdentity
 
+from .domain.identities import CaseIdentityDraft
 from .domain.known import Identities, Known
+from .domain.past import Pasts
+
+_Key = tuple[str, str, str]
 
 
 @dataclass
 class _Suite:
-    """`day` is the log's; `ahead` also has what was written but not read back yet (`unfolded`)."""
+    """`day` and `pasts` are the log's; those `ahead` also have what was written but not read back (`unfolded`)."""
 
     day: SuiteDay
     ahead: SuiteDay
+    pasts: Pasts = field(default_factory=Pasts)
+    pasts_ahead: Pasts = field(default_factory=Pasts)
     unfolded: dict[str, Event] = field(default_factory=dict)
     durable: set[str] = field(default_factory=set)
 
     def fold(self, event: Event) -> None:
-        self.day = self.day.apply(event)
+        self.day, self.pasts = self.day.apply(event), self.pasts.apply(event)
         self.unfolded.pop(event.id, None)
         self.durable.discard(event.id)
-        self.ahead = self.ahead.apply(event) if self.unfolded else self.day
+        if self.unfolded:
+            self.ahead, self.pasts_ahead = self.ahead.apply(event), self.pasts_ahead.apply(event)
+        else:
+            self.ahead, self.pasts_ahead = self.day, self.pasts
 
     def expect(self, event: Event) -> None:
         if event.id not in self.day.seen:
             self.unfolded[event.id] = event
-            self.ahead = self.ahead.apply(event)
+            self.ahead, self.pasts_ahead = self.ahead.apply(event), self.pasts_ahead.apply(event)
 
     def drop(self, ids: set[str]) -> None:
         self.unfolded = {k: e for k, e in self.unfolded.items() if k not in ids or k in self.durable}
-        self.ahead = self.day
+        self.ahead, self.pasts_ahead = self.day, self.pasts
         for event in self.unfolded.values():
-            self.ahead = self.ahead.apply(event)
+            self.ahead, self.pasts_ahead = self.ahead.apply(event), self.pasts_ahead.apply(event)
 
 
 class Ledger:
@@ -51,13 +61,14 @@ class Ledger:
     def __init__(self, site: Site, suites: Iterable[str]) -> None:
         calendar = OperationalCalendar(site.timezone, site.day_boundary)
         self._lock = threading.Lock()
+        self._ranks: tuple[str, ...] = getattr(site.truth, "cases", ())
         self._suites: dict[str, _Suite] = {}
         for suite in suites:
             empty = SuiteDay(suite=suite, calendar=calendar)
             self._suites[suite] = _Suite(empty, empty)
         self._identities = Identities()
         self._identities_ahead = self._identities
-        self._unfolded_identities: dict[str, SenderIdentity] = {}
+        self._unfolded_records: dict[_Key, CaseIdentityDraft] = {}
 
     @property
     def suites(self) -> tuple[str, ...]:
@@ -70,16 +81,38 @@ class Ledger:
     def known(self, suite: str) -> Known:
         """The newest state, with what was just written."""
         with self._lock:
-            return Known(self._suites[suite].ahead, self._identities_ahead)
+            held = self._suites[suite]
+            return Known(held.ahead, self._identities_ahead, held.pasts_ahead, self._ranks)
+
+    def known_by_log(self, suite: str) -> Known:
+        """The fold of the log and of the identity topic, and nothing else."""
+        with self._lock:
+            held = self._suites[suite]
+            return Known(held.day, self._identities, held.pasts, self._ranks)
+
+    def copy(self) -> "Ledger":
+        """A ledger of its own that begins with what is known now: for a dry run."""
+        with self._lock:
+            made = copy(self)
+            made._lock, made._unfolded_records = threading.Lock(), {}
+            made._suites = {
+                name: _Suite(held.ahead, held.ahead, held.pasts_ahead, held.pasts_ahead)
+                for name, held in self._suites.items()
+            }
+            made._identities = self._identities_ahead
+        return made
 
     def copy(self) -> "Ledger":
         """A ledger of its own that begins with what is known now: for a dry run."""
         with self._lock:
             made = copy(self)
             made._lock = threading.Lock()
-            made._suites = {name: _Suite(suite.ahead, suite.ahead) for name, suite in self._suites.items()}
+            made._suites = {
+                name: _Suite(held.ahead, held.ahead, held.pasts_ahead, held.pasts_ahead)
+                for name, held in self._suites.items()
+            }
             made._identities = self._identities_ahead
-            made._unfolded_identities = {}
+            made._unfolded_records = {}
         return made
 
     def fold(self, event: Event) -> None:
@@ -88,23 +121,39 @@ class Ledger:
             if (suite := self._suites.get(event.suite)) is not None:
                 suite.fold(event)
 
-    def fold_identity(self, case: str, identity: SenderIdentity) -> None:
-        """An identity was read from its topic."""
+    def fold_record(self, draft: CaseIdentityDraft) -> None:
+        """A record was read from the identity topic."""
         with self._lock:
-            self._identities = self._identities.with_identity(case, identity)
-            if self._unfolded_identities.get(case) == identity:
-                del self._unfolded_identities[case]
-            if not self._unfolded_identities:
+            self._identities = self._identities.with_draft(draft)
+            key = _key(draft)
+            if key not in self._unfolded_records:
+                self._identities_ahead = self._identities_ahead.with_draft(draft)
+            elif self._unfolded_records[key] == draft:
+                del self._unfolded_records[key]
+            if not self._unfolded_records:
                 self._identities_ahead = self._identities
 
-    def expect(self, events: Iterable[Event], case: str | None = None, identity: SenderIdentity | None = None) -> None:
+    def fold_identity(self, case: str, identity: SenderIdentity) -> None:
+        """A case's identity was read from its topic."""
+        self.fold_record(CaseIdentityDraft(CASE, case, identity.suite, identity))
+
+    def expect(
+        self,
+        events: Iterable[Event],
+        case: str | None = None,
+        identity: SenderIdentity | None = None,
+        *,
+        records: Iterable[CaseIdentityDraft] = (),
+    ) -> None:
         """These are about to be written."""
+        if case is not None and identity is not None:
+            records = (*records, CaseIdentityDraft(CASE, case, identity.suite, identity))
         with self._lock:
             for event in events:
                 self._suites[event.suite].expect(event)
-            if case is not None and identity is not None:
-                self._unfolded_identities[case] = identity
-                self._identities_ahead = self._identities_ahead.with_identity(case, identity)
+            for draft in records:
+                self._unfolded_records[_key(draft)] = draft
+                self._identities_ahead = self._identities_ahead.with_draft(draft)
 
     def is_written(self, event: Event) -> bool:
         """Whether the broker is known to have this event."""
@@ -120,15 +169,24 @@ class Ledger:
                 if event.id in suite.unfolded:
                     suite.durable.add(event.id)
 
-    def forget(self, events: Iterable[Event], case: str | None = None) -> None:
+    def forget(
+        self, events: Iterable[Event], case: str | None = None, *, records: Iterable[CaseIdentityDraft] = ()
+    ) -> None:
         """Whether the broker has them is not known: as if they had not been told, so that they are sent again."""
         with self._lock:
+            if case is not None:
+                records = (*records, *(d for d in self._unfolded_records.values() if (d.kind, d.name) == (CASE, case)))
             by_suite: dict[str, set[str]] = {}
             for event in events:
                 by_suite.setdefault(event.suite, set()).add(event.id)
             for name, ids in by_suite.items():
                 self._suites[name].drop(ids)
-            if case is not None and self._unfolded_identities.pop(case, None) is not None:
+            lost = [draft for draft in records if self._unfolded_records.pop(_key(draft), None) is not None]
+            if lost:
                 self._identities_ahead = self._identities
-                for other, identity in self._unfolded_identities.items():
-                    self._identities_ahead = self._identities_ahead.with_identity(other, identity)
+                for draft in self._unfolded_records.values():
+                    self._identities_ahead = self._identities_ahead.with_draft(draft)
+
+
+def _key(draft: CaseIdentityDraft) -> _Key:
+    return draft.kind, draft.suite, draft.name

@@ -31,7 +31,7 @@ class SenderIdentity:
     ids to the sender's words for them. `facility` is MSH-4, `zone` the UTC offset of the sender's times.
 
     Ingest finds the case again by the rest: `ids` are all sender ids that it was ever named by, in
-    `namespace`; `patient_keys` are the patient's keys under every secret in use, the current one first;
+    `namespace`, and `visits` all its visits, the first one first; `patient_keys` are the patient's keys under every secret in use, the current one first;
     `versions` says what each source told last, once a second source speaks of the case.
     """
 
@@ -46,6 +46,7 @@ class SenderIdentity:
     aliases: dict[str, str] = field(default_factory=dict)
     namespace: str = ""
     ids: tuple[str, ...] = ()
+    visits: tuple[str, ...] = ()
     patient_keys: tuple[str, ...] = ()
     versions: dict[str, int] = field(default_factory=dict)
 

@@ -14,6 +14,8 @@ from orloop_common.domain.events import Event, Procedure, Surgeon
 from orloop_common.domain.vocabulary import BedUnit, Milestone, ReadinessItem, ReadinessStatus
 from orloop_common.messages.identity import PatientIdentity, SenderIdentity
 
+from .quarantine import Quarantined
+
 
 class Act(StrEnum):
     """What the sender did to the case."""
@@ -112,14 +114,10 @@ class ReadinessTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatientsMerged:
-    """ADT A40 and its kin: from now on `retired` is `survivor` (PID-3 and MRG-1).
-
-    With `undone` (A37) they are two again.
-    """
+    """ADT A40 and its kin: from now on `retired` is `survivor` (PID-3 and MRG-1)."""
 
     survivor: PatientIdentity
     retired: PatientIdentity
-    undone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +173,9 @@ class Told:
     flags
         What a person must mend: each becomes a `SourceDisagreed`, and those that make the case's place uncertain
         (an unknown room) a `CaseDoubted` as well.
+    problem, about
+        Why it could not be read, and the case that it names nevertheless: then there are no statements, and that
+        case is doubted.
     """
 
     source: str
@@ -187,3 +188,5 @@ class Told:
     statements: tuple[Statement, ...] = ()
     notes: tuple[str, ...] = ()
     flags: tuple[Flag, ...] = ()
+    problem: Quarantined | None = None
+    about: CaseRef | None = None

@@ -1,0 +1,141 @@
+"""What the identity topic keeps, by kind: enough to find every case again without a raw message."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from orloop_common.domain.derived import CaseIdentity
+from orloop_common.domain.vocabulary import BedUnit
+from orloop_common.messages.codec import from_json
+from orloop_common.messages.identity import CASE, PatientIdentity, SenderIdentity, seal_record
+
+PATIENTS, VISIT, PARKED, AGAIN, OVERTAKEN, BEDS = "patients", "visit", "parked", "again", "overtaken", "beds"
+
+Person = tuple[str, str, str]
+"""Assigner, type and number of a patient."""
+
+
+def person_of(patient: PatientIdentity) -> Person:
+    return patient.assigner, patient.type, patient.id
+
+
+def bare(patient: PatientIdentity) -> PatientIdentity:
+    """The patient's number alone, without name, birth date and sex."""
+    return PatientIdentity(id=patient.id, assigner=patient.assigner, type=patient.type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientsRecord:
+    """`retired` is `survivor` since `at`; `earlier` survivors were told before; `undone` says who parted them.
+
+    `keys` are the retired patient's keys, by which a person names the merge.
+    """
+
+    retired: PatientIdentity
+    survivor: PatientIdentity
+    at: datetime
+    raw: str
+    earlier: tuple[PatientIdentity, ...] = ()
+    keys: tuple[str, ...] = ()
+    undone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitRecord:
+    """A visit has another number, or another patient, since `at`."""
+
+    namespace: str
+    visit: str
+    now_visit: str
+    patient: PatientIdentity
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkedRecord:
+    """A statement about a case that nobody knows yet, as JSON; `done` once it was applied or overtaken."""
+
+    case: str
+    source: str
+    namespace: str
+    at: datetime
+    received: datetime
+    raw: str
+    version: int
+    statement: str
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgainRecord:
+    """The sender told an earlier state of the case again: sent again, or moved back?
+
+    `fields` are still in question; `following` that news came in the midst of it, so that what comes is taken
+    as it comes; `doubted` that it stayed open too long.
+    """
+
+    case: str
+    fields: tuple[str, ...]
+    since: datetime
+    raw: str
+    following: bool = False
+    doubted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OvertakenRecord:
+    """What came too late to count, as digests: sent again with a new time, it still does not count."""
+
+    case: str
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BedsRecord:
+    """The beds of one unit: status, and the time of the newest word on each."""
+
+    unit: BedUnit
+    beds: dict[str, str]
+    at: dict[str, datetime]
+
+
+KINDS: dict[str, type[Any]] = {
+    CASE: SenderIdentity,
+    PATIENTS: PatientsRecord,
+    VISIT: VisitRecord,
+    PARKED: ParkedRecord,
+    AGAIN: AgainRecord,
+    OVERTAKEN: OvertakenRecord,
+    BEDS: BedsRecord,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseIdentityDraft:
+    """A record that must be durable before the events that lean on it."""
+
+    kind: str
+    name: str
+    suite: str
+    record: Any
+
+    def seal(self, at: datetime, encrypt: Callable[[bytes], bytes]) -> CaseIdentity:
+        """The record for the topic; `encrypt` is `PayloadCipher.encrypt`."""
+        return seal_record(self.kind, self.name, self.suite, at, self.record, encrypt)
+
+
+def open_draft(record: CaseIdentity, decrypt: Callable[[bytes], bytes]) -> CaseIdentityDraft | None:
+    """What a record of the topic says; None if its kind is newer than we are.
+
+    Raises
+    ------
+    UnreadableMessage
+        If what was encrypted is not of its kind.
+    """
+    kind = KINDS.get(record.kind)
+    if kind is None:
+        return None
+    return CaseIdentityDraft(
+        record.kind, record.case, record.suite, from_json(kind, decrypt(record.payload.encode("ascii")))
+    )

@@ -1,0 +1,271 @@
+"""A version of a case against what is held: news, the same again, an older one, or one that was told before."""
+
+from dataclasses import fields, replace
+from hashlib import sha256
+from typing import Any
+
+from orloop_common.domain.events import CaseScheduled
+from orloop_common.domain.records import CaseRecord
+from orloop_common.messages.codec import to_json
+from orloop_common.messages.identity import CASE
+from orloop_ingest.domain import identities as i
+from orloop_ingest.domain.past import Past
+from orloop_ingest.domain.pseudonyms import age_band
+from orloop_ingest.domain.quarantine import Quarantined, Reason
+from orloop_ingest.domain.told import Act, CaseTold, MilestoneTold, ReadinessTold
+
+from .ends import end_case
+from .linking import link_replacements
+from .matching import case_of
+from .naming import name_case, told_keys
+from .parking import park
+from .resources import applied, was_there
+from .truth import outranks
+from .weighing import Weighing, named
+
+_EPOCH_VERSIONS = 10**8  # a version from here on is a time, not a count
+
+_NAMES = tuple(f.name for f in fields(CaseScheduled))
+_DERIVED = ("patient_key", "age_band")
+_BASIS: dict[str, Any] = {"procedures": (), "surgeons": (), "room": None}
+
+
+def tell_case(w: Weighing, told: CaseTold) -> None:
+    """Weigh one version of a case.
+
+    Raises
+    ------
+    Quarantined
+        If it cannot be ordered, or a new case lacks what it needs.
+    """
+    case = case_of(w, told.ref)
+    if told.act is not Act.BOOKED:
+        name_case(w, case, told.identity, told.ref)
+        if end_case(w, case, told):
+            link_replacements(w, case)
+        return
+    record = w.known.case(case)
+    held = w.schedule(case)
+    if held is None and not told.creates and record.ended_version is None:
+        name_case(w, case, told.identity, told.ref)
+        park(w, case, told)
+        return
+    book_case(w, case, told, record, held)
+
+
+def book_case(w: Weighing, case: str, told: CaseTold, record: CaseRecord, held: CaseScheduled | None) -> None:
+    """The newest version of the schedule, if this statement holds one that is not known yet."""
+    version = _version(w, told, record, held)
+    if held is None and told.start is None:
+        name_case(w, case, told.identity, told.ref)
+        if any(isinstance(s, MilestoneTold | ReadinessTold) for s in w.told.statements):
+            return  # a milestone that overtook its booking
+        raise Quarantined(Reason.NO_START, "TQ1-7")
+    several = _is_told_by_several(w, case, held)
+    last = _last_told(w, case, held, several)
+    new, missing = _fields(w, case, told, held)
+    if held is not None and _is_amendment(told):
+        if last is None or version < last:
+            new = {name: value for name, value in new.items() if getattr(held, name) is None}
+        version = max(version, held.version)
+    elif (last is not None and version < last) or (
+        not several and record.ended_version is not None and version <= record.ended_version
+    ):
+        _superseded(w, case, told, new)
+        return
+    if held is None:
+        for name, place, reason in (
+            ("booked", "SCH-9", Reason.BAD_LENGTH),
+            ("service", "PV1-10", Reason.UNKNOWN_SERVICE),
+        ):
+            if not new.get(name):
+                raise Quarantined(reason, place)
+        basis = {**_BASIS, "source": w.told.source, **new}
+        _schedule(
+            w, case, told, CaseScheduled(id="", suite=w.told.suite, at=w.told.at, case=case, version=version, **basis)
+        )
+        link_replacements(w, case)
+        return
+    _change(w, case, told, held, new, version, several, missing)
+
+
+def _change(
+    w: Weighing,
+    case: str,
+    told: CaseTold,
+    held: CaseScheduled,
+    new: dict[str, Any],
+    version: int,
+    several: bool,
+    missing: list[tuple[str, str]],
+) -> None:
+    changed = _differing(new, held)
+    past = w.known.past(case)
+    if not changed:
+        _flag_missing(w, case, missing, past)
+        name_case(w, case, told.identity, told.ref, trusted=True)
+        if told.counted and not several and version > held.version:
+            _schedule(w, case, told, _next(w, held, version, {}))
+            return
+        w.settled_fields.setdefault(case, set()).update(new, _DERIVED)
+        return
+    if several and outranks(w.known.ranks, held.source, w.told.source):
+        name_case(w, case, told.identity, told.ref)
+        _disagree(w, held, changed, new)
+        return
+
+    def apply() -> None:
+        _flag_missing(w, case, missing, past)
+        number = version
+        if several:
+            number = max(held.version, w.known.case(case).ended_version or 0) + 1
+            _count(w, case, held, version)
+        _schedule(w, case, told, _next(w, held, number, new))
+
+    if told.counted and not several:
+        if version > held.version:
+            apply()
+        elif any(_is_told_by(told, new, each) for each in past.schedules if each.version == version):
+            name_case(w, case, told.identity, told.ref)
+            w.notes.append("told_before")
+        else:
+            raise Quarantined(Reason.SAME_VERSION_DIFFERS, "SCH-5")
+        return
+    if not w.follows(case) and _was_told(w, case, told, new, past):
+        w.deferred.append((case, tuple(sorted(changed)), apply))
+        name_case(w, case, told.identity, told.ref)
+        return
+    apply()
+
+
+def _next(w: Weighing, held: CaseScheduled, version: int, new: dict[str, Any]) -> CaseScheduled:
+    values = {name: getattr(held, name) for name in _NAMES}
+    values |= new
+    values |= {"version": version, "at": w.at_after(held, version), "source": w.told.source}
+    return CaseScheduled(**values)
+
+
+def _schedule(w: Weighing, case: str, told: CaseTold, event: CaseScheduled) -> None:
+    w.schedules.append(named(event))
+    name_case(w, case, told.identity, told.ref, trusted=True)
+    if told.start is not None and not told.actions and "procedures" in told.fields and "room" in told.fields:
+        w.whole.add(case)
+
+
+def _fields(
+    w: Weighing, case: str, told: CaseTold, held: CaseScheduled | None
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Every attribute that the statement tells, with the patient's key and age band."""
+    new = dict(told.fields)
+    if told.start is not None:
+        new["start"] = told.start
+    if told.booked:
+        new["booked"] = told.booked
+    keys = told_keys(w, case, told.identity)
+    if keys and (held is None or held.patient_key not in keys):
+        new["patient_key"] = keys[0]
+    start = told.start or (held.start if held else None)
+    if told.identity.pid.birth and start is not None and "age_band" not in new:
+        new["age_band"] = age_band(told.identity.pid.birth, start.date())
+    missing: list[tuple[str, str]] = []
+    if told.actions:
+        resources, missing = applied(told.actions, held)
+        new |= resources
+    return new, missing
+
+
+def _differing(new: dict[str, Any], held: CaseScheduled) -> list[str]:
+    return [name for name, value in new.items() if getattr(held, name) != value]
+
+
+def _is_told_by(told: CaseTold, new: dict[str, Any], state: CaseScheduled) -> bool:
+    """Whether the statement, told of this earlier state, would have changed nothing."""
+    if told.actions:
+        new = new | applied(told.actions, state)[0]
+    return not _differing(new, state)
+
+
+def _was_told(w: Weighing, case: str, told: CaseTold, new: dict[str, Any], past: Past) -> bool:
+    if any(_is_told_by(told, new, state) for state in past.schedules):
+        return True
+    late = w.identities.overtaken.get(case)
+    return late is not None and _digest(told, new) in late.digests
+
+
+def _superseded(w: Weighing, case: str, told: CaseTold, new: dict[str, Any]) -> None:
+    """An older version changes nothing, now or when it is sent again with a new time."""
+    w.notes.append("superseded")
+    name_case(w, case, told.identity, told.ref)
+    if told.counted or _was_told(w, case, told, new, w.known.past(case)):
+        return
+    held = w.identities.overtaken.get(case)
+    digests = (*(held.digests if held else ()), _digest(told, new))[-64:]
+    w.keep(i.OVERTAKEN, case, i.OvertakenRecord(case=case, digests=digests))
+
+
+def _digest(told: CaseTold, new: dict[str, Any]) -> str:
+    said = {name: value for name, value in new.items() if name not in _DERIVED}
+    return sha256(to_json((sorted(said.items()), told.actions))).hexdigest()[:16]
+
+
+def _version(w: Weighing, told: CaseTold, record: CaseRecord, held: CaseScheduled | None) -> int:
+    """The version by count or by time; a source does not mix the two.
+
+    An amendment without a version of its own (an ORU's attribute) belongs to the version that is held.
+    """
+    version = told.version if told.version is not None else int(w.told.at.timestamp())
+    ours = [held.version] if held is not None and held.source == w.told.source else []
+    if record.ended_version is not None and (held is None or ours):
+        ours.append(record.ended_version)
+    if any((v < _EPOCH_VERSIONS) != (version < _EPOCH_VERSIONS) for v in ours):
+        if told.version is None and not told.creates and held is not None:
+            return held.version
+        raise Quarantined(Reason.BAD_VERSION, "SCH-5")
+    return version
+
+
+def _is_amendment(told: CaseTold) -> bool:
+    """An attribute that came alone, such as an ORU's ASA: it belongs to whatever version is held."""
+    return told.version is None and not told.creates and told.start is None and not told.actions
+
+
+def _is_told_by_several(w: Weighing, case: str, held: CaseScheduled | None) -> bool:
+    identity = w.identities.by_case.get(case)
+    return bool(identity and identity.versions) or (held is not None and held.source not in ("", w.told.source))
+
+
+def _last_told(w: Weighing, case: str, held: CaseScheduled | None, several: bool) -> int | None:
+    """What this source told last: sources count each for itself."""
+    identity = w.identities.by_case.get(case)
+    if identity is not None and identity.versions:
+        return identity.versions.get(w.told.source)
+    if held is None or (several and held.source != w.told.source):
+        return None
+    return held.version
+
+
+def _count(w: Weighing, case: str, held: CaseScheduled, version: int) -> None:
+    identity = w.identities.by_case[case]
+    versions = identity.versions or {held.source: held.version}
+    w.keep(CASE, case, replace(identity, versions={**versions, w.told.source: version}))
+
+
+def _disagree(w: Weighing, held: CaseScheduled, changed: list[str], new: dict[str, Any]) -> None:
+    place = f"{w.told.source} is believed after {held.source}"
+    first = ", ".join(f"{name} {_shown(getattr(held, name))}" for name in changed if name in _SHOWN)
+    second = ", ".join(f"{name} {_shown(new[name])}" for name in changed if name in _SHOWN)
+    w.notes.append("believed_less")
+    w.disagree(f"case:{held.case}", f"{held.source}: {first}", f"{w.told.source}: {second}", place, case=held.case)
+
+
+_SHOWN = ("start", "booked", "room", "service", "urgency")
+
+
+def _shown(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _flag_missing(w: Weighing, case: str, missing: list[tuple[str, str]], past: Past) -> None:
+    for what, code in missing:
+        if not was_there(what, code, past.schedules):
+            w.missing.append((case, f"{what}:{code}"))

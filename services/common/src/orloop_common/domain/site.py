@@ -1,6 +1,6 @@
 """A site's layout: its suites, their rooms and the settings that planning needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time, timedelta
 
 
@@ -35,7 +35,10 @@ class SuiteLayout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hl7Profile:
-    """How this site's HL7 is read: sources, and alias tables from the sender's words to ours."""
+    """How this site's HL7 is read: sources, and alias tables from the sender's words to ours.
+
+    `profiles` names the profile file of those sources that have one.
+    """
 
     sources: dict[str, str]
     rooms: dict[str, str]
@@ -45,15 +48,18 @@ class Hl7Profile:
     facility: str | None = None
     receiving_application: str = "ORLOOP"
     receiving_facility: str = "ORLOOP"
+    expected: dict[str, dict[int, float]] = field(default_factory=dict)
+    profiles: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """Who is believed about rooms and about staffing: sources, the first of them before all others.
+    """Who is believed about cases, rooms and staffing: sources, the first of them before all others.
 
     `manual` stands for people at the manual door. A source that is not named comes after all that are.
     """
 
+    cases: tuple[str, ...] = ()
     rooms: tuple[str, ...] = ()
     staffing: tuple[str, ...] = ()
 

@@ -40,10 +40,10 @@ def parse_site(text: str) -> Site:
 
 
 def _truth(raw: dict[str, Any]) -> Truth:
-    unknown = ", ".join(raw.keys() - {"rooms", "staffing"})
+    unknown = ", ".join(raw.keys() - {"cases", "rooms", "staffing"})
     if unknown:
-        raise ValueError(f"truth takes rooms and staffing, not {unknown}")
-    return Truth(rooms=_sources(raw, "rooms"), staffing=_sources(raw, "staffing"))
+        raise ValueError(f"truth takes cases, rooms and staffing, not {unknown}")
+    return Truth(**{key: _sources(raw, key) for key in ("cases", "rooms", "staffing")})
 
 
 def _sources(raw: dict[str, Any], key: str) -> tuple[str, ...]:
@@ -88,9 +88,17 @@ def _room(raw: dict[str, Any]) -> RoomLayout:
     )
 
 
+def _by_hour(raw: dict[Any, Any]) -> dict[int, float]:
+    rates = {int(hour): float(rate) for hour, rate in raw.items()}
+    if not all(0 <= hour < 24 and rate >= 0 for hour, rate in rates.items()):
+        raise ValueError("expected takes hours from 0 to 23 and messages in each of them")
+    return rates
+
+
 def _hl7(raw: dict[str, Any]) -> Hl7Profile:
     return Hl7Profile(
         sources={str(k): str(v["suite"]) for k, v in raw["sources"].items()},
+        profiles={str(k): str(v["profile"]) for k, v in raw["sources"].items() if v.get("profile")},
         rooms={str(k): str(v) for k, v in raw["rooms"].items()},
         services={str(k): str(v) for k, v in raw["services"].items()},
         milestones={str(k): str(v) for k, v in raw["milestones"].items()},
@@ -98,4 +106,5 @@ def _hl7(raw: dict[str, Any]) -> Hl7Profile:
         facility=raw.get("facility"),
         receiving_application=str(raw.get("receiving_application", "ORLOOP")),
         receiving_facility=str(raw.get("receiving_facility", "ORLOOP")),
+        expected={str(k): _by_hour(v["expected"]) for k, v in raw["sources"].items() if v.get("expected")},
     )

@@ -2,8 +2,8 @@
 
 from .header import Fault, Header, header_of_head, misdirected, read_header
 from .profile import SourceProfile, default_profile
-from .told_by import read_message, refs
 from .tokens import Message, NotHl7, tokenize
+from .told_by import read_message, refs
 
 __all__ = [
     "Fault",

@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from ..quarantine import Quarantined, Reason
+from orloop_ingest.domain.quarantine import Quarantined, Reason
+
 from .reading import Reading
 from .times import parse_length
 
@@ -17,6 +18,8 @@ _ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6}
 def attributes(r: Reading) -> dict[str, Any]:
     """Attributes of `CaseScheduled` that the message tells; None where two quotes clear one."""
     told: dict[str, Any] = {}
+    if r.profile.attributes_in_obx and b"OBX" not in r.message.index:
+        return told
     for name, places in r.profile.attributes:
         for place in places:
             segment = r.find(place)

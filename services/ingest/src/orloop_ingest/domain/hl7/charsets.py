@@ -1,6 +1,6 @@
 """MSH-18: what it names, and which character sets must be decoded before delimiters may be looked for."""
 
-from ..quarantine import Quarantined, Reason
+from orloop_ingest.domain.quarantine import Quarantined, Reason
 
 _PLAIN = {
     "": "utf-8",

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from orloop_common.domain.vocabulary import Milestone
 from orloop_common.messages.identity import PatientIdentity
+from orloop_ingest.domain.quarantine import Quarantined, Reason
+from orloop_ingest.domain.told import BedTold, PatientsMerged, Statement, VisitMoved
 
-from ..quarantine import Quarantined, Reason
-from ..told import BedTold, PatientsMerged, Statement, VisitMoved
 from . import words as w
 from .observations import milestone_at
 from .reading import Reading
@@ -100,20 +100,20 @@ def merged(r: Reading) -> Iterator[Statement]:
     survivor = None
     for s in r.message.segments:
         if s.name == b"PID":
-            r.scope = {b"PID": s}
+            r.narrow({b"PID": s})
             survivor = r.patient()
         elif s.name == b"MRG":
             retired = _retired(r, s)
             if survivor is None or not survivor.id or not retired.id:
                 raise Quarantined(Reason.WRONG_BODY, "MRG-1")
             yield PatientsMerged(survivor=survivor, retired=retired)
-    r.scope = {}
     if not r.message.all(b"MRG") or survivor is None:
         raise Quarantined(Reason.WRONG_BODY, "MRG")
 
 
 def _retired(r: Reading, mrg: Segment) -> PatientIdentity:
-    return PatientIdentity(id=r.text(mrg, 1), assigner=r.text(mrg, 1, 4, 1), type=r.text(mrg, 1, 5))
+    id, assigner, kind = r.number(mrg, 1)
+    return PatientIdentity(id=id, assigner=assigner, type=kind)
 
 
 def visits_moved(r: Reading) -> Iterator[Statement]:
@@ -136,4 +136,4 @@ def beds(r: Reading) -> Iterator[Statement]:
     if state not in w.BED_STATES:
         raise Quarantined(Reason.UNKNOWN_CODE, "NPU-2")
     bed = "-".join(part for part in (r.text(npu, 1, n) for n in (1, 2, 3)) if part)
-    yield BedTold(unit=unit, bed=bed, status=state)
+    yield BedTold(unit=unit, bed=bed, status=state, at=r.time("event_time") or r.time("event_told"))

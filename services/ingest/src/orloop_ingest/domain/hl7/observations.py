@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from orloop_common.domain.vocabulary import Milestone, ReadinessItem, ReadinessStatus
+from orloop_ingest.domain.quarantine import Quarantined, Reason
+from orloop_ingest.domain.told import Act, CaseRef, CaseTold, MilestoneTold, ReadinessTold, Statement
 
-from ..quarantine import Quarantined, Reason
-from ..told import Act, CaseRef, CaseTold, MilestoneTold, ReadinessTold, Statement
 from . import words as w
 from .attributes import attributes
 from .reading import Reading
@@ -81,9 +81,8 @@ def results(r: Reading) -> Iterator[Statement]:
         return
     for orc, obr, segments in groups:
         if any(_is_ours(r, obx) for obx in segments):
-            r.scope = {b"ORC": orc, b"OBR": obr}
+            r.narrow({b"ORC": orc, b"OBR": obr})
             yield from _result(r, segments)
-    r.scope = {}
 
 
 def _is_ours(r: Reading, obx: Segment) -> bool:

@@ -12,12 +12,22 @@ from typing import Any
 
 from orloop_common.domain.site import Site
 from orloop_common.domain.vocabulary import BedUnit, Milestone, Urgency
+from orloop_ingest.domain.quarantine import Quarantined, Reason
+from orloop_ingest.domain.told import Act
 
-from ..quarantine import Quarantined, Reason
-from ..told import Act
 from . import words as w
 from .places import Place, places
 from .times import zone_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeTable:
+    """One version of a table from a sender's procedure codes to the site's, in force for cases from `since` on."""
+
+    system: str
+    version: str
+    since: date
+    codes: Mapping[str, str]
 
 
 class Mode(StrEnum):
@@ -50,12 +60,6 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
     "urgency": ("TQ1-9",),
     "service": ("PV1-10",),
     "patient_class": ("PV1-2",),
-    "patient_id": ("PID-3",),
-    "assigner": ("PID-3.4.1",),
-    "patient_id_type": ("PID-3.5",),
-    "patient_name": ("PID-5",),
-    "birth": ("PID-7",),
-    "sex": ("PID-8",),
     "asa": ("OBX[ASA]-5",),
     "anaesthesia": ("OBX[ANAESTHESIA]-5",),
     "setup": ("OBX[SETUP_MIN]-5",),
@@ -76,6 +80,7 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
     "event_told": ("EVN-2",),
 }
 """Every field that a profile may place, and the default's candidates, best first."""
+RESOURCES = ("AIS", "AIL", "AIP", "AIG")
 ATTRIBUTES = (
     *("asa", "anaesthesia", "setup", "cleanup", "recovery"),
     *("bed", "waiting_since", "earliest", "latest"),
@@ -83,14 +88,11 @@ ATTRIBUTES = (
 """Those that are attributes of the case and have no standard field."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeTable:
-    """One version of a table from a sender's procedure codes to the site's, in force for cases from `since` on."""
+DEFAULT_CANDIDATES: Mapping[str, tuple[Place, ...]] = {name: places(*texts) for name, texts in CANDIDATES.items()}
 
-    system: str
-    version: str
-    since: date
-    codes: Mapping[str, str]
+
+def _default_candidates() -> Mapping[str, tuple[Place, ...]]:
+    return DEFAULT_CANDIDATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,14 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PatientNumber:
+    """Which field of PID holds the patient's number, and which of its repetitions is meant, by type (PID-3.5)."""
+
+    field: int = 3
+    types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceProfile:
     """How one source's messages are read; immutable, and cheap to ask.
 
@@ -153,8 +163,9 @@ class SourceProfile:
     mode: Mode = Mode.SNAPSHOT
     segments: Mapping[str, bytes] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
-    candidates: Mapping[str, tuple[Place, ...]] = field(default_factory=lambda: DEFAULT_CANDIDATES)
+    candidates: Mapping[str, tuple[Place, ...]] = field(default_factory=_default_candidates)
     milestone_fields: tuple[tuple[Milestone, tuple[Place, ...]], ...] = ()
+    patient_number: PatientNumber = PatientNumber()
     version_form: VersionForm = VersionForm.V_NUMBER
     length_unit: int = 60
     milestone_time: tuple[int, ...] = (5,)
@@ -169,13 +180,12 @@ class SourceProfile:
     aliases: dict[str, str] = field(default_factory=dict)
     obx_words: frozenset[str] = frozenset()
     attributes: tuple[tuple[str, tuple[Place, ...]], ...] = ()
+    attributes_in_obx: bool = True
+    resource_names: tuple[bytes, ...] = (b"AIS", b"AIL", b"AIP", b"AIG")
 
     def segment(self, name: str) -> bytes:
         """The sender's segment that plays the part of `name`."""
         return self.segments.get(name) or name.encode()
-
-
-DEFAULT_CANDIDATES = {name: places(*texts) for name, texts in CANDIDATES.items()}
 
 
 def finish(**given: Any) -> dict[str, Any]:
@@ -184,8 +194,11 @@ def finish(**given: Any) -> dict[str, Any]:
     candidates: Mapping[str, tuple[Place, ...]] = given.get("candidates", DEFAULT_CANDIDATES)
     fields = [p for _, each in given.get("milestone_fields", ()) for p in each]
     read = [p for each in candidates.values() for p in each] + fields
-    given["aliases"] = {room: alias for alias, room in reversed(tables.rooms.items())}
+    given["aliases"] = {room: alias for alias, room in reversed(list(tables.rooms.items()))}
     given["attributes"] = tuple((name, candidates[name]) for name in ATTRIBUTES if candidates[name])
+    given["attributes_in_obx"] = all(p.segment == b"OBX" for _, each in given["attributes"] for p in each)
+    segments: Mapping[str, bytes] = given.get("segments", {})
+    given["resource_names"] = tuple(segments.get(name) or name.encode() for name in RESOURCES)
     given["obx_words"] = frozenset(p.word for p in read if p.segment == b"OBX" and p.word)
     return given
 

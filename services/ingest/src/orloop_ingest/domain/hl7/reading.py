@@ -4,18 +4,17 @@ import re
 from datetime import datetime
 
 from orloop_common.messages.identity import PatientIdentity, SenderIdentity
+from orloop_ingest.domain.quarantine import Quarantined, Reason
+from orloop_ingest.domain.told import CaseRef, Flag
 
-from ..quarantine import Quarantined, Reason
-from ..told import CaseRef, Flag
 from .header import Header
 from .places import Place
 from .profile import SourceProfile
-from .times import Clock, clock_of, read_time
+from .times import clock_of, read_time
 from .tokens import CLEARED, Message, Segment, nth
 
 LONGEST_FIELD = 500
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,40}")
-_RESOURCES = ("AIS", "AIL", "AIP", "AIG")
 _FOUND_NOTHING: tuple[str, None] = ("", None)
 
 
@@ -39,12 +38,18 @@ class Reading:
         self.received, self.raw = received, raw
         self.notes: list[str] = []
         self.flags: list[Flag] = []
-        self.clock: Clock = clock_of(header.sent, profile.zone)
-        self.at = min(self.instant(header.sent, "MSH-7"), received) if header.sent else received
-        self.scope: dict[bytes, Segment | None] = {}
+        self.clock, sent = clock_of(header.sent, profile.zone)
+        self.at = received if sent is None or sent > received else sent
+        self.resource_names = profile.resource_names
         self._words: dict[str, Segment] | None = None
         self._lists: dict[bytes, list[Segment]] = {}
-        self.resource_names = [profile.segment(name) for name in _RESOURCES]
+        self._firsts: dict[bytes, Segment | None] = {name: found[0] for name, found in message.index.items()}
+        for name in profile.resource_names:
+            if name in self._firsts:
+                self._firsts[name] = next(iter(self.every(name)), None)
+        d = message.delimiters
+        self._repetition, self._component, self._escape = d.repetition, d.component, d.escape
+        self._component_text = d.component.decode()
 
     # --- segments ----------------------------------------------------------------------------------
 
@@ -79,11 +84,12 @@ class Reading:
         return found
 
     def one(self, name: bytes) -> Segment | None:
-        """The first segment of a name; inside of `scope` the one that is meant there."""
-        if name in self.scope:
-            return self.scope[name]
-        found = self.every(name)
-        return found[0] if found else None
+        """The first segment of a name; after `narrow` the one that is meant there."""
+        return self._firsts.get(name)
+
+    def narrow(self, segments: dict[bytes, Segment | None]) -> None:
+        """From now on these are the segments of their names, for messages that repeat a group."""
+        self._firsts |= segments
 
     def find(self, place: Place) -> Segment | None:
         """The segment that a place lies in."""
@@ -117,14 +123,43 @@ class Reading:
         """A component as text; a field that clears (two quotes) is empty here."""
         if segment is None:
             return ""
-        raw = segment.raw(number)
+        fields = segment.split or segment.fields
+        if number >= len(fields):
+            return ""
+        raw = fields[number]
         if not raw or raw == CLEARED:
             return ""
-        message = self.message
-        value = message.decode(message.bytes_of(segment, number, component, sub)).strip()
+        if self._repetition in raw:
+            raw = raw.split(self._repetition, 1)[0]
+        if self._component in raw:
+            parts = raw.split(self._component, component)
+            if len(parts) < component:
+                return ""
+            raw = parts[component - 1]
+        elif component > 1:
+            return ""
+        if sub:
+            raw = nth(raw, self.message.delimiters.subcomponent, sub)
+        if raw.isascii() and self._escape not in raw:
+            value = raw.decode("ascii").strip()
+        else:
+            value = self.message.decode(raw).strip()
         if len(value) > LONGEST_FIELD:
             raise Quarantined(Reason.FIELD_TOO_LONG, f"{segment.name.decode('ascii', 'replace')}-{number}")
         return value
+
+    def components(self, segment: Segment, number: int, last: int) -> list[str]:
+        """Components 1 to `last` of a field as text, in one go."""
+        raw = segment.raw(number)
+        if not raw or raw == CLEARED:
+            return [""] * last
+        if self._repetition in raw:
+            raw = raw.split(self._repetition, 1)[0]
+        if self._escape not in raw and raw.isascii() and len(raw) <= LONGEST_FIELD:
+            plain = raw.decode("ascii").split(self._component_text, last)
+            count = len(plain)
+            return [plain[n].strip() if n < count else "" for n in range(last)]
+        return [self.text(segment, number, n) for n in range(1, last + 1)]
 
     def clears(self, segment: Segment | None, number: int) -> bool:
         return segment is not None and segment.raw(number) == CLEARED
@@ -138,10 +173,16 @@ class Reading:
 
     def pick(self, name: str) -> tuple[str, Place] | tuple[str, None]:
         """The first filled candidate of a field and where it stands; empty if none is filled."""
+        firsts = self._firsts
         for place in self.profile.candidates[name]:
-            segment = self.find(place)
-            if segment is not None and (value := self.value(segment, place)):
-                return value, place
+            if place.word:
+                segment = self.find(place)
+                if segment is not None and (value := self.value(segment, place)):
+                    return value, place
+            else:
+                segment = firsts.get(place.segment)
+                if segment is not None and (value := self.text(segment, place.field, place.component, place.sub)):
+                    return value, place
         return _FOUND_NOTHING
 
     def cleared(self, name: str) -> bool:
@@ -196,16 +237,38 @@ class Reading:
         pid = self.one(b"PID")
         if pid is None:
             return PatientIdentity()
-        name = self.profile.candidates["patient_name"]
-        held = self.find(name[0]) if name else None
+        number = self.profile.patient_number
+        id, assigner, kind = self.number(pid, number.field)
         return PatientIdentity(
-            id=self.pick("patient_id")[0],
-            assigner=self.pick("assigner")[0],
-            type=self.pick("patient_id_type")[0],
-            name=self.message.decode_escaped(held.raw(name[0].field)[:LONGEST_FIELD]) if held else "",
-            birth=self.pick("birth")[0],
-            sex=self.pick("sex")[0],
+            id=id,
+            assigner=assigner,
+            type=kind,
+            name=self.message.decode_escaped(pid.raw(5)[:LONGEST_FIELD]),
+            birth=self.text(pid, 7),
+            sex=self.text(pid, 8),
         )
+
+    def number(self, segment: Segment, field: int) -> tuple[str, str, str]:
+        """A patient number with its assigner and type (CX): the repetition of the type that the profile prefers."""
+        raw = segment.raw(field)
+        wanted = self.profile.patient_number.types
+        if wanted and self._repetition in raw:
+            raw = self._preferred(raw.split(self._repetition), wanted)
+        elif self._repetition in raw:
+            raw = raw.split(self._repetition, 1)[0]
+        if not raw or raw == CLEARED:
+            return "", "", ""
+        if len(raw) > LONGEST_FIELD:
+            raise Quarantined(Reason.FIELD_TOO_LONG, f"{segment.name.decode('ascii', 'replace')}-{field}")
+        parts = raw.split(self._component)
+        count = len(parts)
+        decode = self.message.decode
+        assigner = nth(parts[3], self.message.delimiters.subcomponent, 1) if count > 3 else b""
+        return decode(parts[0]).strip(), decode(assigner).strip(), decode(parts[4]).strip() if count > 4 else ""
+
+    def _preferred(self, repetitions: list[bytes], wanted: tuple[str, ...]) -> bytes:
+        by_type = {nth(each, self._component, 5): each for each in reversed(repetitions)}
+        return next((by_type[kind] for name in wanted if (kind := name.encode()) in by_type), repetitions[0])
 
     def identity(self, ids: tuple[str, ...], visit: str, patient: PatientIdentity) -> SenderIdentity:
         """What write-back needs to address the case in the sender's own words."""
@@ -221,10 +284,6 @@ class Reading:
             pid=patient,
             aliases=self.profile.aliases,
         )
-
-    def listed(self, value: bytes, component: int) -> str:
-        """A component of one repetition, given as bytes."""
-        return self.message.decode(nth(value, self.message.delimiters.component, component)).strip()
 
 
 def _begins(value: str, word: str) -> re.Match[str] | None:

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from orloop_common.domain.events import Procedure, Surgeon
+from orloop_ingest.domain.quarantine import Quarantined, Reason
+from orloop_ingest.domain.told import Action, ResourceAction
 
-from ..quarantine import Quarantined, Reason
-from ..told import Action, ResourceAction
 from . import words as w
 from .places import Place
 from .profile import Mode
@@ -20,19 +20,23 @@ _STATUS = {"AIS": 10, "AIG": 14, "AIL": 12, "AIP": 12}
 
 def snapshot(r: Reading, at: datetime) -> dict[str, Any]:
     """A message with resource segments is a snapshot of all of them; without any, what was known stays."""
-    if not any(name in r.message.index for name in r.resource_names):
+    index, c = r.message.index, r.profile.candidates
+    for name in r.resource_names:
+        if name in index:
+            break
+    else:
         return {}
     return {
-        "procedures": tuple(_procedure(r, s, p, at) for p in r.profile.candidates["procedure"] for s in _of(r, p)),
-        "surgeons": tuple(_surgeon(r, s, p) for p in r.profile.candidates["person"] for s in _of(r, p)),
-        "equipment": tuple(
-            c for p in r.profile.candidates["equipment"] for s in _of(r, p) if (c := _equipment(r, s, p))
-        ),
+        "procedures": tuple([_procedure(r, s, p, at) for p in c["procedure"] for s in _of(r, p)]),
+        "surgeons": tuple([_surgeon(r, s, p) for p in c["person"] for s in _of(r, p)]),
+        "equipment": tuple([word for p in c["equipment"] for s in _of(r, p) if (word := _equipment(r, s, p))]),
     }
 
 
-def _of(r: Reading, place: Place) -> Iterator[Segment]:
-    return (s for s in r.every(place.segment) if r.fits(s, place))
+def _of(r: Reading, place: Place) -> list[Segment]:
+    """The segments of a place that are there to stay."""
+    found = r.every(place.segment)
+    return [s for s in found if r.fits(s, place)] if place.word else found
 
 
 def room_of(r: Reading) -> tuple[str | None, bool]:
@@ -43,31 +47,27 @@ def room_of(r: Reading) -> tuple[str | None, bool]:
     Quarantined
         WRONG_BODY if it names two rooms.
     """
-    shared = _shared(r)
     rooms = r.profile.tables.rooms
     for place in r.profile.candidates["room"]:
-        words = dict.fromkeys(word for s in _of(r, place) if (word := r.value(s, place)))
-        if place.segment in shared and not place.word:
+        words = dict.fromkeys([word for s in _of(r, place) if (word := r.value(s, place))])
+        if not place.word and any(p.segment == place.segment for p in r.profile.candidates["equipment"]):
             words = {word: None for word in words if word in rooms}  # the others are equipment
         if not words:
             continue
-        known = {rooms.get(word) for word in words} - {None}
+        known = {rooms[word] for word in words if word in rooms}
         if len(known) > 1:
             raise Quarantined(Reason.WRONG_BODY, place.text)
-        for word in words:
-            if word not in rooms:
-                r.flag("unknown_room", word, place.text)
+        if len(known) < len(words):
+            for word in words:
+                if word not in rooms:
+                    r.flag("unknown_room", word, place.text)
         return next(iter(known), None), True
     told = any(p.segment in r.resource_names for p in r.profile.candidates["room"])
     return None, told and any(name in r.message.index for name in r.resource_names)
 
 
-def _shared(r: Reading) -> set[bytes]:
-    return {p.segment for p in r.profile.candidates["equipment"]}
-
-
 def _procedure(r: Reading, s: Segment, place: Place, at: datetime) -> Procedure:
-    code, text, system = (r.text(s, place.field, n) for n in (1, 2, 3))
+    code, text, system = r.components(s, place.field, 3)
     code, system = _mapped(r, code, system or "local", place.text, at)
     return Procedure(code=code, text=text, system=system)
 
@@ -78,6 +78,8 @@ def _mapped(r: Reading, code: str, system: str, place: str, at: datetime) -> tup
     What no table lists stays as the sender has it, and is flagged; so is a code that the newest version means otherwise
     than the one before it.
     """
+    if not r.profile.tables.codes:
+        return code, system
     tables = [t for t in r.profile.tables.codes if t.system == system]
     if not tables:
         return code, system
@@ -93,25 +95,25 @@ def _mapped(r: Reading, code: str, system: str, place: str, at: datetime) -> tup
 
 
 def _surgeon(r: Reading, s: Segment, place: Place) -> Surgeon:
-    id, family, given = (r.text(s, place.field, n) for n in (1, 2, 3))
+    id, family, given = r.components(s, place.field, 3)
     if not id:
         raise Quarantined(Reason.WRONG_BODY, place.text)
-    role = r.profile.tables.roles.get(_role(r, s).upper())
+    word = ""
+    for p in r.profile.candidates["person_role"]:
+        word = word or r.text(s, p.field, p.component)
+    role = r.profile.tables.roles.get(word.upper())
     if role is None:
         r.notes.append("unknown_role")
     if r.profile.staff is not None and id not in r.profile.staff:
         r.flag("unknown_surgeon", id, place.text)
-    return Surgeon(id=id, role=role or "other", name=" ".join(part for part in (given, family) if part) or None)
-
-
-def _role(r: Reading, s: Segment) -> str:
-    return next((r.text(s, p.field, p.component) for p in r.profile.candidates["person_role"]), "")
+    return Surgeon(id=id, role=role or "other", name=f"{given} {family}".strip() or None)
 
 
 def _equipment(r: Reading, s: Segment, place: Place) -> str | None:
     word = r.text(s, place.field, place.component)
-    if word in r.profile.tables.rooms and any(p.segment == s.name for p in r.profile.candidates["room"]):
-        return None
+    for p in r.profile.candidates["room"]:
+        if p.segment == s.name and (r.fits(s, p) if p.word else word in r.profile.tables.rooms):
+            return None
     return word if r.is_code(word) else None
 
 

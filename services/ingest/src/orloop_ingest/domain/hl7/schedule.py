@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..quarantine import Quarantined, Reason
-from ..told import Act, CaseTold, MilestoneTold, Statement
+from orloop_ingest.domain.quarantine import Quarantined, Reason
+from orloop_ingest.domain.told import Act, CaseRef, CaseTold, MilestoneTold, Statement
+
 from . import words as w
 from .attributes import attributes
 from .observations import observed
@@ -47,7 +48,7 @@ def scheduled(r: Reading) -> Iterator[Statement]:
             fields |= snapshot(r, start or r.at)
         if told_room and not (by_action and any(a.room for a in acts)):
             fields["room"] = room
-    ref = r.ref(patient, room, start)
+    ref = CaseRef(ids=ids, visit=visit, patient=patient, room=room, at=start)
     creates = act is not Act.BOOKED or not (
         trigger in w.RESOURCE_TRIGGERS or (r.profile.mode is Mode.ACTION_CODE and trigger != "S12")
     )

@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ..quarantine import Quarantined, Reason
+from orloop_ingest.domain.quarantine import Quarantined, Reason
 
-_TIME = re.compile(r"(\d{4}(?:\d{2}(?:\d{2})?)?)(\d{2}(?:\d{2}(?:\d{2})?)?)?(?:(?<=\d{14})\.(\d{1,4}))?([+-]\d{4})?")
+_TIME = re.compile(r"([0-9]{4,8})([0-9]{2}(?:[0-9]{2}(?:[0-9]{2}(?:\.[0-9]{1,4})?)?)?)?([+-][0-9]{4})?")
 _SECONDS = {
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
@@ -19,7 +19,7 @@ _ZERO = timedelta(0)
 
 
 class Clock(NamedTuple):
-    """How times without an offset are read: in `zone`; of two moments, the one at `offset` (MSH-7's) if that is known."""
+    """How times without an offset are read: in `zone`; of two moments the one at `offset` (MSH-7's), if known."""
 
     zone: tzinfo
     offset: timedelta | None = None
@@ -43,26 +43,28 @@ def parse_time(text: str, clock: tzinfo | Clock, field: str, *, day_is_enough: b
 
 def read_time(text: str, clock: tzinfo | Clock, field: str, day_is_enough: bool = False) -> tuple[datetime, bool]:
     """As `parse_time`, and whether nothing told which of two moments was meant."""
-    found = _TIME.fullmatch(text.strip())
+    text = text.strip()
+    found = _TIME.fullmatch(text)
     if found is None:
         raise Quarantined(Reason.BAD_TIME, field)
-    date, wall, fraction, zone = found.groups()
+    date, wall, zone = found.groups()
     if len(date) < 8 or (not day_is_enough and (wall is None or len(wall) < 4)):
         raise Quarantined(Reason.BAD_TIME, field)
-    wall = (wall or "").ljust(6, "0")
-    micro = int(float(f"0.{fraction}") * 1_000_000) if fraction else 0
     try:
-        where, told = (_offset(zone), None) if zone else _clock(clock)
-        naive = (int(date[:4]), int(date[4:6]), int(date[6:8]), int(wall[:2]), int(wall[2:4]), int(wall[4:6]), micro)
-        local = datetime(*naive, tzinfo=where)
+        local = datetime.fromisoformat(f"{date}T{text[8:] if wall else '00' + text[8:]}")
+        if zone is not None:
+            _offset(zone)
+            return local.astimezone(UTC), False
+        where, told = clock if isinstance(clock, Clock) else (clock, None)
+        local = local.replace(tzinfo=where)
         moment = local.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Quarantined(Reason.BAD_TIME, field) from None
     if not isinstance(where, ZoneInfo):
         return moment, False
     later = local.replace(fold=1)
-    first, second = local.utcoffset(), later.utcoffset()
-    if first == second:
+    second = later.utcoffset()
+    if local.utcoffset() == second:
         return moment, False
     if moment.astimezone(where).replace(tzinfo=None) != local.replace(tzinfo=None):
         raise Quarantined(Reason.BAD_TIME, field)  # no clock on the wall ever showed it
@@ -71,38 +73,38 @@ def read_time(text: str, clock: tzinfo | Clock, field: str, day_is_enough: bool 
     return (later.astimezone(UTC) if told == second else moment), False
 
 
-def _clock(clock: tzinfo | Clock) -> tuple[tzinfo, timedelta | None]:
-    return clock if isinstance(clock, Clock) else (clock, None)
-
-
 @lru_cache(maxsize=64)
 def zone_of(name: str) -> ZoneInfo:
     """A time zone by its IANA name."""
     return ZoneInfo(name)
 
 
-def clock_of(sent: str, zone: tzinfo) -> Clock:
-    """How the times of a message are read whose MSH-7 is `sent`, at a site in `zone`.
+def clock_of(sent: str, zone: tzinfo) -> tuple[Clock, datetime | None]:
+    """How the times of a message are read whose MSH-7 is `sent`, at a site in `zone`; and when it was sent, if told.
 
     If MSH-7's offset is the one that the site's clocks had at that moment, times are wall times of the site: a booking
     told in winter for a day in summer means the summer's clock. Any other offset is the sender's own clock.
+
+    Raises
+    ------
+    Quarantined
+        BAD_TIME if MSH-7 is filled and cannot be read.
     """
+    if not sent:
+        return Clock(zone), None
+    moment = parse_time(sent, zone, "MSH-7")
     offset = offset_of(sent)
     if offset is None:
-        return Clock(zone)
+        return Clock(zone), moment
     here = offset.utcoffset(None)
-    try:
-        moment = parse_time(sent, zone, "MSH-7")
-    except Quarantined:
-        return Clock(offset, here)
-    return Clock(zone, here) if moment.astimezone(zone).utcoffset() == here else Clock(offset, here)
+    return Clock(zone if moment.astimezone(zone).utcoffset() == here else offset, here), moment
 
 
 def offset_of(text: str) -> tzinfo | None:
     """The UTC offset that a timestamp carries, if any."""
-    found = _TIME.fullmatch(text.strip())
+    zone = text[-5:]
     try:
-        return _offset(found[4]) if found and found[4] else None
+        return _offset(zone) if zone[:1] in ("+", "-") else None
     except ValueError:
         return None
 

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ..quarantine import Quarantined, Reason
+from orloop_ingest.domain.quarantine import Quarantined, Reason
+
 from .charsets import declared_sets, plain_set, unreadable, wide_set
 from .escapes import Delimiters, escape, unescape
 
@@ -25,27 +26,27 @@ class NotHl7(ValueError):
 
 
 class Segment:
-    """One segment: its bytes without the line end that closed it; `fields` are split when first asked for."""
+    """One segment: its bytes without the line end that closed it; `fields` are kept in `split` once asked for."""
 
-    __slots__ = ("_fields", "end", "line", "name", "number", "separator")
+    __slots__ = ("end", "line", "name", "number", "separator", "split")
 
     def __init__(self, line: bytes, separator: bytes, end: bytes, name: bytes, number: int) -> None:
         self.line, self.separator, self.end, self.name, self.number = line, separator, end, name, number
-        self._fields: list[bytes] | None = None
+        self.split: list[bytes] | None = None
 
     @property
     def fields(self) -> list[bytes]:
         """Fields by their HL7 number; 0 is the name. MSH counts its separator as field 1."""
-        found = self._fields
+        found = self.split
         if found is None:
-            found = self._fields = self.line.split(self.separator)
+            found = self.split = self.line.split(self.separator)
             if self.name == b"MSH":
                 found.insert(1, self.separator)
         return found
 
     def raw(self, field: int) -> bytes:
         """A field as it stands, empty if absent."""
-        fields = self._fields or self.fields
+        fields = self.split or self.fields
         return fields[field] if 0 < field < len(fields) else b""
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import BlockChanged
 from orloop_common.domain.site import Site
+from orloop_ingest.domain.quarantine import Quarantined, Reason
+from orloop_ingest.domain.told import CaseRef, FactTold, Statement, Told
 
-from ..quarantine import Quarantined, Reason
-from ..told import CaseRef, FactTold, Statement, Told
 from . import words as w
 from .header import Header
 from .movements import told_by_adt
@@ -55,10 +56,17 @@ def read(r: Reading) -> Told:
         at=r.at,
         received=r.received,
         raw=r.raw,
+        content=content_of(r),
         statements=statements,
         notes=tuple(r.notes),
         flags=tuple(r.flags),
     )
+
+
+def content_of(r: Reading) -> str:
+    """Digest of all that a resend leaves as it was: the type, and every segment but MSH."""
+    body = b"\r".join([s.line for s in r.message.segments[1:]])
+    return sha256(r.header.type.encode() + b"\r" + body).hexdigest()[:32]
 
 
 def _statements(r: Reading) -> Iterator[Statement]:

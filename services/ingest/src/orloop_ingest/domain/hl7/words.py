@@ -1,8 +1,7 @@
 """HL7's own words and the default profile's: triggers, status codes, OBX codes."""
 
 from orloop_common.domain.vocabulary import BedUnit, Urgency
-
-from ..told import Act
+from orloop_ingest.domain.told import Act
 
 ACTS = {
     "S12": Act.BOOKED,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from orloop_common.domain.derived import CaseIdentity, DeadLetter
 from orloop_common.domain.digest import digest
@@ -22,25 +23,39 @@ from .domain.letters import Letters
 from .domain.silence import FeedWatch
 from .domain.ticks import next_tick
 from .ledger import Ledger
+from .watching import SourceWatch
 
 _log = get_logger("flow")
 LETTERS = f"{HL7_RAW}.dlq"
+_LOOK_EVERY = timedelta(seconds=15)
 
 
 class IngestFlow:
     """Folds suite-events and case-identity without a group; writes ticks once it has read to the end."""
 
     def __init__(
-        self, site: Site, ledger: Ledger, cipher: PayloadCipher, clock: Clock, after: timedelta, floor: timedelta
+        self,
+        site: Site,
+        ledger: Ledger,
+        cipher: PayloadCipher,
+        clock: Clock,
+        after: timedelta,
+        floor: timedelta,
+        sources: SourceWatch | None = None,
     ) -> None:
         self._ledger, self._cipher, self._clock = ledger, cipher, clock
         self._last: dict[str, datetime] = {}
         self._said: dict[str, str] = {}
         self.letters = Letters()
+        self._looked: datetime | None = None
         self.caught_up = Flag()
-        sources = site.hl7.sources if site.hl7 else {}
-        self._feeds = {source: suite for source, suite in sources.items() if suite in ledger.suites}
-        self._watches = {suite: FeedWatch(site.suite(suite), site.timezone, after, floor) for suite in ledger.suites}
+        known = site.hl7.sources if site.hl7 else {}
+        self._feeds = {source: suite for source, suite in known.items() if suite in ledger.suites}
+        self.sources = sources or SourceWatch(self._feeds, ZoneInfo(site.timezone))
+        self._watches = {
+            suite: FeedWatch(site.suite(suite), site.timezone, after, floor, self.sources.usual)
+            for suite in ledger.suites
+        }
 
     def fold(self, record: Record) -> None:
         message = record.message
@@ -62,6 +77,7 @@ class IngestFlow:
         now, wall = self._clock.now(), self._clock.monotonic()
         for suite in self._ledger.suites:
             yield from self._tick(suite, now)
+        self._look_after(now)
         for source, suite in self._feeds.items():
             yield from self._watch(source, suite, now, wall)
 
@@ -78,7 +94,19 @@ class IngestFlow:
         if suite is not None:
             now = self._clock.now()
             self._watches[suite].hear(source, now, self._clock.monotonic())
+            self.sources.hear(source, now)
             metrics.HEARD.labels(source).set(now.timestamp())
+
+    def _look_after(self, now: datetime) -> None:
+        """Rates and gauges, once in a while: nothing that an event waits for."""
+        if self._looked is not None and timedelta(0) <= now - self._looked < _LOOK_EVERY:
+            return
+        self._looked = now
+        silent = {source for suite in self._ledger.suites for source in self._ledger.day(suite).silent_feeds}
+        self.sources.advance(now, silent)
+        waiting = self.letters.open()
+        metrics.QUARANTINE_OPEN.set(len(waiting))
+        metrics.QUARANTINE_AGE.set(max(0.0, (now - waiting[0].since).total_seconds()) if waiting else 0)
 
     def _tick(self, suite: str, now: datetime) -> Iterator[Output]:
         known = [t for t in (self._ledger.day(suite).now, self._last.get(suite)) if t is not None]

@@ -1,5 +1,10 @@
-"""Feeds that fall silent: nothing heard from a source for so long, in the suite's operating hours."""
+"""Feeds that fall silent: nothing heard from a source for so long that it is no chance.
 
+What a source usually sends by the hour decides: one that sends nothing at night is not silent at night. Until that is
+known, any pause in the suite's operating hours counts.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,6 +12,9 @@ from zoneinfo import ZoneInfo
 from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import Event, FeedReturned, FeedWentSilent
 from orloop_common.domain.site import SuiteLayout
+
+SURELY = 5.0  # messages that should have come: none of them comes by chance once in 150 times
+Usual = Callable[[str, datetime, datetime], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +35,15 @@ class FeedWatch:
     ----------
     after, floor
         Silence in event time, and the least silence on the wall clock, before it is told.
+    usual
+        How many messages a source usually sends in a span; None if that is not known.
     """
 
     layout: SuiteLayout
     timezone: str
     after: timedelta
     floor: timedelta
+    usual: Usual = lambda source, start, end: None
     heard: dict[str, Heard] = field(default_factory=dict)
 
     def hear(self, source: str, at: datetime, wall: float) -> None:
@@ -49,7 +60,10 @@ class FeedWatch:
             id = derived_id("FeedReturned", suite, source, silent_since.isoformat())
             return FeedReturned(id=id, suite=suite, at=now, source=source)
         quiet = now - last.at >= self.after and wall - last.wall >= self.floor.total_seconds()
-        if not quiet or not self.operates(now):
+        if not quiet:
+            return None
+        missed = self.usual(source, last.at, now)
+        if missed < SURELY if missed is not None else not self.operates(now):
             return None
         id = derived_id("FeedWentSilent", suite, source, last.at.isoformat())
         return FeedWentSilent(id=id, suite=suite, at=now, source=source, since=last.at)

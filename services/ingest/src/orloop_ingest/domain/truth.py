@@ -7,6 +7,8 @@ from orloop_common.domain.events import Event, RoomRestored, RoomWentDown, Roste
 from orloop_common.domain.site import Truth
 from orloop_common.domain.suite_day import SuiteDay
 
+from .settling.truth import outranks
+
 PEOPLE = "manual"
 
 
@@ -42,7 +44,7 @@ def believe(event: Event, source: str, day: SuiteDay, truth: Truth) -> Believed:
     if held is None or not ranking or _same(held, event):
         return Believed(event)
     above, below = _source(held.reported_by, ranking), _source(source, ranking)
-    if _rank(below, ranking) <= _rank(above, ranking):
+    if not outranks(ranking, above, below):
         return Believed(event)
     disagreed = SourceDisagreed(
         id=derived_id(
@@ -56,10 +58,6 @@ def believe(event: Event, source: str, day: SuiteDay, truth: Truth) -> Believed:
         room=room,
     )
     return Believed(disagreed, f"{subject}: {above} is believed before {below}, so this was noted and not applied.")
-
-
-def _rank(source: str, ranking: tuple[str, ...]) -> int:
-    return ranking.index(source) if source in ranking else len(ranking)
 
 
 def _source(name: str | None, ranking: tuple[str, ...]) -> str:

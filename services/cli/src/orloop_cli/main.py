@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from . import load, quarantine, worklist
+from . import load, quarantine, sources, worklist
 from .errors import LauncherError
 from .plan import plan_app
 
@@ -31,6 +31,7 @@ app.add_typer(plan_app, name="plan")
 load.register(app)
 worklist.register(app)
 quarantine.register(app)
+sources.register(app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Kafka = Annotated[str | None, typer.Option("--kafka", help="HOST:PORT; default ORLOOP_KAFKA, else the mesh that runs.")]

@@ -25,3 +25,37 @@ UNOPENED = counter("orloop_ingest_identities_unopened_total", "Identity records 
 FILES = counter(
     "orloop_ingest_files_total", "Files at the desk by kind: written, unchanged, faulty.", ["kind", "outcome"]
 )
+COMMIT_SECONDS = histogram("orloop_ingest_commit_seconds", "One group of messages written to the journal and synced.")
+JOURNAL_FAILURES = counter(
+    "orloop_ingest_journal_failures_total", "Groups that the disk did not take: connections closed unanswered."
+)
+JOURNAL_WAITING = gauge("orloop_ingest_journal_waiting", "Acknowledged messages that are not on the broker yet.")
+JOURNAL_BYTES = gauge("orloop_ingest_journal_bytes", "Disk that the journal takes.")
+JOURNAL_DAMAGED = gauge("orloop_ingest_journal_damaged", "Segments of the journal that ended in a torn record.")
+JOURNAL_HELD = gauge(
+    "orloop_ingest_journal_held", "1 while another journal of our sources is open: nothing is emitted until then."
+)
+BACK_PRESSURE = gauge("orloop_ingest_back_pressure", "1 while the journal is full and senders are kept waiting.")
+LATE = counter("orloop_ingest_late_total", "Connections closed because an answer would have come too late.")
+REPLACED = counter("orloop_ingest_connections_replaced_total", "Half-open connections that a newer one replaced.")
+REFUSED_CONNECTIONS = counter("orloop_ingest_connections_refused_total", "Connections over the limit, closed at once.")
+PROBES = counter("orloop_ingest_probes_total", "Connections that said nothing and closed: load balancers' probes.")
+DELIVERY_REFUSED = counter(
+    "orloop_ingest_delivery_refused_total", "Records that the broker refused for good, by topic.", ["topic"]
+)
+RAW_SHOWN = counter("orloop_ingest_raw_shown_total", "Raw messages that a person looked into: masked, phi.", ["how"])
+REREAD = counter(
+    "orloop_ingest_reread_total",
+    "Kept messages read again: mended, added, unchanged, still in quarantine, worse, skipped.",
+    ["outcome"],
+)
+SOURCE_AGE = gauge("orloop_ingest_source_age_seconds", "Event time since a source was last heard.", ["source"])
+SOURCE_RATE = gauge(
+    "orloop_ingest_source_usual_messages", "Messages that a source usually sends this hour.", ["source"]
+)
+SOURCE_SKEW = gauge(
+    "orloop_ingest_source_skew_seconds", "Median of received minus MSH-7: a clock that is off, or slow.", ["source"]
+)
+SEQUENCE_GAPS = counter("orloop_ingest_sequence_gaps_total", "Numbers that MSH-13 left out.", ["source"])
+QUARANTINE_OPEN = gauge("orloop_ingest_quarantine_open", "Messages in quarantine that wait for a person.")
+QUARANTINE_AGE = gauge("orloop_ingest_quarantine_oldest_seconds", "Age of the oldest message in quarantine.")

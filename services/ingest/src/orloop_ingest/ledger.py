@@ -7,7 +7,6 @@ bookkeeping here is locked.
 import threading
 from collections.abc import Iterable
 from copy import copy
-from copy import copy
 from dataclasses import dataclass, field
 
 from orloop_common.domain.calendar import OperationalCalendar
@@ -89,18 +88,6 @@ class Ledger:
         with self._lock:
             held = self._suites[suite]
             return Known(held.day, self._identities, held.pasts, self._ranks)
-
-    def copy(self) -> "Ledger":
-        """A ledger of its own that begins with what is known now: for a dry run."""
-        with self._lock:
-            made = copy(self)
-            made._lock, made._unfolded_records = threading.Lock(), {}
-            made._suites = {
-                name: _Suite(held.ahead, held.ahead, held.pasts_ahead, held.pasts_ahead)
-                for name, held in self._suites.items()
-            }
-            made._identities = self._identities_ahead
-        return made
 
     def copy(self) -> "Ledger":
         """A ledger of its own that begins with what is known now: for a dry run."""

@@ -31,8 +31,9 @@ class SenderIdentity:
     ids to the sender's words for them. `facility` is MSH-4, `zone` the UTC offset of the sender's times.
 
     Ingest finds the case again by the rest: `ids` are all sender ids that it was ever named by, in
-    `namespace`, and `visits` all its visits, the first one first; `patient_keys` are the patient's keys under every secret in use, the current one first;
-    `versions` says what each source told last, once a second source speaks of the case.
+    `namespace`, and `visits` all its visits, the first one first; `patient_keys` are the patient's keys
+    under every secret in use, the current one first; `versions` says what each source told last, once a
+    second source speaks of the case.
     """
 
     source: str

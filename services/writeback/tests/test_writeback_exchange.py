@@ -6,46 +6,27 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from writing_back import CIPHER, a_step, identity, sealed
 
 from orloop_common.domain.plan import Place
-from orloop_common.domain.records import Pending
-from orloop_common.messages.identity import PatientIdentity, SenderIdentity, seal_identity
+from orloop_common.messages.identity import PatientIdentity, SenderIdentity
 from orloop_common.runtime import SystemClock
-from orloop_common.runtime.crypto import PayloadCipher, generate_key
-from orloop_common.testing.suite import HOUR, change, clock, small_site
+from orloop_common.testing.suite import HOUR, clock, small_site
 from orloop_writeback.adapters.courier import Courier, Patience
 from orloop_writeback.adapters.mllp import MllpClient
 from orloop_writeback.adapters.siu import SiuScribe
 from orloop_writeback.domain.message import Answer, Step
 
-CIPHER = PayloadCipher(generate_key())
-CANARY = ("Zimtstern^Ottilie", "990017", "19410203", "VIS-88")
 PROFILE = small_site().hl7
 
 
-def identity(**more: Any) -> SenderIdentity:
-    base = {
-        "source": "TWIN",
-        "suite": "main",
-        "filler": "C1",
-        "facility": "DEMO",
-        "visit": CANARY[3],
-        "pid": PatientIdentity(id=CANARY[1], assigner="DEMO", type="MR", name=CANARY[0], birth=CANARY[2], sex="F"),
-        "aliases": {"1": "OR1", "2": "OR2", "3": "OR3"},
-    }
-    return SenderIdentity(**base | more)
-
-
 def step(case: str = "hip", proposal: str = "p1") -> Step:
-    moved = change(case, ("1", "10:30"), ("3", "11:00"))
-    pending = Pending(change=moved, proposal=proposal, order=1, of=1, decided=clock("09:00"))
-    return Step(suite="main", pending=pending, place=moved.target, booked=HOUR)
+    return a_step(case=case, proposal=proposal)
 
 
 def written(one: Step, who: SenderIdentity | None = None) -> tuple[bytes, tuple[str, ...]]:
     assert PROFILE is not None
-    sealed = seal_identity(one.case, clock("08:00"), who or identity(), CIPHER.encrypt)
-    return SiuScribe(PROFILE, CIPHER.decrypt).write(one, sealed.payload)
+    return SiuScribe(PROFILE, CIPHER.decrypt).write(one, sealed(one.case, who))
 
 
 def fields(body: bytes, segment: str) -> list[str]:

@@ -234,6 +234,15 @@ class Ingest:
         url = f"http://127.0.0.1:{self.manual_port}/v1/suites/{self.suite}/{path}"
         return httpx.post(url, json=body, headers={"Authorization": f"Bearer {token}", **headers}, timeout=10)
 
+    def drained(self, seconds: float = 20) -> None:
+        """Wait until all that was acknowledged is on the broker: answers go out as soon as the journal has it."""
+        deadline = time.monotonic() + seconds
+        while self._process is not None and self._process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(httpx.HTTPError):
+                if "orloop_ingest_journal_waiting 0.0" in self.get("/metrics").text:
+                    return
+            time.sleep(0.02)
+
     def records(self, topic: str) -> list[Any]:
         """Payloads about this suite on a topic, in order."""
         return [message for _, message in self.keyed(topic)]
@@ -242,6 +251,7 @@ class Ingest:
         return read_topic(self.bootstrap, topic)
 
     def keyed(self, topic: str) -> list[tuple[str, Any]]:
+        self.drained()
         found = []
         for headers, key, value in read_topic(self.bootstrap, topic):
             if headers.get("ce_subject") == self.suite:

@@ -59,3 +59,24 @@ SOURCE_SKEW = gauge(
 SEQUENCE_GAPS = counter("orloop_ingest_sequence_gaps_total", "Numbers that MSH-13 left out.", ["source"])
 QUARANTINE_OPEN = gauge("orloop_ingest_quarantine_open", "Messages in quarantine that wait for a person.")
 QUARANTINE_AGE = gauge("orloop_ingest_quarantine_oldest_seconds", "Age of the oldest message in quarantine.")
+FHIR = counter(
+    "orloop_ingest_fhir_total",
+    "FHIR resources by outcome: mapped, nothing, quarantined.",
+    ["source", "type", "outcome"],
+)
+FHIR_REFUSED = counter(
+    "orloop_ingest_fhir_refused_total", "Requests that the FHIR door refused, by reason and HTTP status.", ["status"]
+)
+FHIR_INVALID = counter(
+    "orloop_ingest_fhir_invalid_total", "Resources that the R4 models find fault with, after the answer.", ["source", "type"]
+)
+FHIR_UNCHECKED = counter("orloop_ingest_fhir_unchecked_total", "Model checks left out because too many waited.")
+FHIR_MISSING = counter(
+    "orloop_ingest_fhir_events_missing_total", "Subscription events that were skipped; each gap is asked for.", ["source"]
+)
+FHIR_ROUNDS = counter(
+    "orloop_ingest_fhir_rounds_total", "Polling rounds by outcome: whole, failed.", ["source", "outcome"]
+)
+FHIR_ASKED = gauge(
+    "orloop_ingest_fhir_asked_timestamp_seconds", "Wall time at which a server was last asked to the end.", ["source"]
+)

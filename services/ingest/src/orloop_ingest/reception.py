@@ -1,22 +1,27 @@
-"""What one frame leads to: records to write, in order, and the acknowledgement that follows them.
+"""What one frame leads to: an arrival that is stored and acknowledged, then what it means to the log.
 
-No socket and no broker here: the MLLP adapter writes `first`, then `then`, then answers.
+No socket, no disk and no broker here. `arrive` reads the header, knows duplicates and seals the body; that is all an
+acknowledgement waits for. `read` maps it into records: `first` must be durable before `then` is sent.
 """
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
+
+import msgspec
 
 from orloop_common.domain.derived import DeadLetter, RawMessage
 from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import Event
 from orloop_common.domain.site import Site
 from orloop_common.messages import CASE_IDENTITY, HL7_RAW, SUITE_EVENTS
-from orloop_common.messages.identity import SenderIdentity, seal_identity
+from orloop_common.messages.identity import CASE, SenderIdentity, key_of
 from orloop_common.runtime.clock import Clock
+from orloop_common.runtime.errors import CannotDecrypt
 from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.mllp import Fault as FrameFault
 from orloop_common.runtime.mllp import FaultKind, Frame
@@ -25,21 +30,63 @@ from orloop_common.runtime.records import Output
 
 from . import metrics
 from .domain import header as h
-from .domain.mapping import Mapped, map_message, suite_of
+from .domain.acknowledging import Answers, answers
+from .domain.hl7 import SourceProfile, default_profile
+from .domain.identities import CaseIdentityDraft
 from .domain.pseudonyms import Pseudonyms
 from .domain.quarantine import Quarantined, Reason
+from .domain.settling import Settled, settle
 from .domain.tokens import Message
+from .domain.told import Told
+from .domain.understanding import understand
 from .ledger import Ledger
 
 _log = get_logger("reception")
 LONGEST_TOKEN = 900_000  # what a Kafka record takes at most, less room for headers
 _KEPT_HEAD = 65_536
 _REMEMBERED = 100_000
+HL7 = "hl7"
+STRANGER = "stranger"  # a certificate of another source
+
+
+@dataclass(slots=True, eq=False)
+class Arrival:
+    """One message at the door. What stands in the journal of it: id, kind, when, how it was broken, the sealed body.
+
+    `repeated` has its answers and is neither stored nor read again, except `reread`: stored before the last restart,
+    and whether its events were written then is not known.
+    """
+
+    id: str
+    kind: str
+    received: datetime
+    broken: str
+    token: str
+    header: h.Header
+    body: bytes = b""
+    message: Message | None = None
+    told: Told | None = None
+    answers: Answers = field(default_factory=Answers)
+    repeated: bool = False
+    reread: bool = False
+    reused: bool = False
+    length: int = 0
+    sequence: int = 0
+    placed: bool = False  # it waits to be read, or was
+    owners: list[Any] = field(default_factory=list)
+
+    def sealed(self) -> bytes:
+        """Its entry in the journal."""
+        return _pack((self.id, self.kind, self.received, self.broken, self.token))
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(tuple[str, str, datetime, str, str]).decode
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One frame, read: `first` must be durable before `then` is sent, and both before `answers`."""
+    """One message, read: `first` must be durable before `then` is sent."""
 
     id: str
     source: str
@@ -47,14 +94,23 @@ class Received:
     first: tuple[Output, ...] = ()
     then: tuple[Output, ...] = ()
     events: tuple[Event, ...] = ()
-    case: str | None = None
-    identity: SenderIdentity | None = None
+    records: tuple[CaseIdentityDraft, ...] = ()
     problem: Quarantined | None = None
     answers: tuple[bytes, ...] = ()
 
+    @property
+    def case(self) -> str | None:
+        """The case whose identity is news."""
+        return next((draft.name for draft in self.records if draft.kind == CASE), None)
+
+    @property
+    def identity(self) -> SenderIdentity | None:
+        """What is news of it."""
+        return next((draft.record for draft in self.records if draft.kind == CASE), None)
+
 
 class Reception:
-    """Reads frames of all connections; not thread-safe, lives in the doors' thread."""
+    """Reads messages of all doors; not thread-safe, lives in the doors' thread."""
 
     def __init__(
         self,
@@ -64,74 +120,180 @@ class Reception:
         encrypt: Callable[[bytes], bytes],
         clock: Clock,
         hear: Callable[[str], None] = lambda source: None,
+        *,
+        seal: Callable[[bytes], bytes] | None = None,
+        open_token: Callable[[bytes], bytes] | None = None,
+        profiles: Mapping[str, SourceProfile] | None = None,
     ) -> None:
         self._site, self._ledger, self._pseudonyms = site, ledger, pseudonyms
         self._encrypt, self._clock, self._hear = encrypt, clock, hear
-        self._answered: OrderedDict[str, tuple[bytes, ...]] = OrderedDict()
+        self.stamp: Callable[[h.Header, datetime], None] = lambda header, received: None
+        self._seal, self._open = seal or encrypt, open_token
+        self._sources = frozenset(site.hl7.sources) if site.hl7 else frozenset()
+        self._profiles = profiles or {source: default_profile(site, source) for source in self._sources}
+        self._known: OrderedDict[str, datetime] = OrderedDict()
+        self._stored: dict[str, datetime] = {}
         self._bodies: OrderedDict[tuple[str, str, str], str] = OrderedDict()
 
-    def receive(self, frame: Frame) -> Received:
-        """Read a whole frame. What it tells is expected by the ledger from now on."""
-        header, message = h.read_header(frame.payload)
-        if FaultKind.FS_INSIDE in frame.faults:
-            header = replace(header, fault=h.Fault("100", "MSH", "Expected no FS inside of a frame."))
+    def arrive(self, frame: Frame, allowed: frozenset[str] | None = None) -> Arrival:
+        """A whole frame: its header, whether it is a duplicate, its sealed body, its answers.
+
+        Parameters
+        ----------
+        allowed
+            The sources that the connection's certificate speaks for; None: any.
+        """
+        body, broken = frame.payload, ""
+        header, message = h.read_header(body)
         for kind in frame.faults:
             metrics.FRAME_FAULTS.labels(kind).inc()
-        hash = sha256(frame.payload).hexdigest()
+            if kind is FaultKind.FS_INSIDE:
+                broken = kind.value
+        if allowed is not None and header.application not in allowed:
+            broken = STRANGER
+        if broken:
+            header = _refuse(header, broken)
+        hash = sha256(body).hexdigest()
         id = derived_id("raw", header.application, header.facility, header.control_id, hash)
-        self._hear_of(header)
-        stored = self._answered.get(id)
-        if stored is not None:
-            return Received(id, self._label(header), "repeated", answers=stored)
-        return self._read(frame.payload, header, message, id, self._flag_reuse(header, hash))
+        if header.application in self._sources:
+            self._hear(header.application)
+            self.stamp(header, self._clock.now())
+        known = self._known.get(id)
+        if known is not None:
+            return Arrival(id, HL7, known, broken, "", header, answers=answers(header, known, id), repeated=True)
+        stored = self._stored.get(id)
+        received = stored or self._clock.now()
+        token = self._token(body)
+        if len(token) > LONGEST_TOKEN:
+            body, broken, message = body[:_KEPT_HEAD], FaultKind.TOO_LONG.value, None
+            header, token = _refuse(header, broken), self._token(body)
+        return Arrival(
+            id,
+            HL7,
+            received,
+            broken,
+            token,
+            header,
+            body,
+            message,
+            answers=answers(header, received, id),
+            reread=stored is not None,
+            reused=stored is None and self._flag_reuse(header, hash),
+            length=len(frame.payload),
+        )
+
+    def arrive_broken(self, fault: FrameFault) -> Arrival:
+        """Keep the head of what is no whole frame. Only what is too long is answered, if its head names an id."""
+        metrics.FRAME_FAULTS.labels(fault.kind).inc()
+        received, broken = self._clock.now(), fault.kind.value
+        header = _refuse(h.header_of_head(fault.data), broken)
+        id = derived_id("broken", broken, str(fault.length), sha256(fault.data).hexdigest(), received.isoformat())
+        answered = fault.kind is FaultKind.TOO_LONG and header.control_id
+        due = answers(header, received, id) if answered else Answers()
+        token = self._token(fault.data)
+        return Arrival(id, HL7, received, broken, token, header, fault.data, answers=due, length=fault.length)
+
+    def arrive_told(self, told: Told, body: bytes, kind: str) -> Arrival:
+        """What another door read: a resource, a file."""
+        header = h.Header(application=told.source, kind=kind)
+        return Arrival(told.raw, kind, told.received, "", self._token(body), header, body, told=told, length=len(body))
+
+    def arrive_again(self, record: RawMessage) -> Arrival:
+        """A raw record that was kept, to be read once more."""
+        broken = record.problem.partition(":")[0] if record.problem else ""
+        kept = {Reason.TOO_LONG.value: FaultKind.TOO_LONG.value, Reason.BROKEN_FRAME.value: FaultKind.CUT_SHORT.value}
+        kind = record.message_type if ":" in record.message_type else HL7
+        arrival = self._opened(record.id, kind, record.received, kept.get(broken, ""), record.payload)
+        arrival.reread = True
+        return arrival
+
+    def reopen(self, sealed: bytes) -> Arrival:
+        """An arrival as the journal kept it."""
+        return self._opened(*_unpack(sealed))
+
+    def _opened(self, id: str, kind: str, received: datetime, broken: str, token: str) -> Arrival:
+        if self._open is None:
+            raise CannotDecrypt("Expected a key to open what was kept, got none.\nMaybe this reception only seals.")
+        body = zlib.decompress(self._open(token.encode("ascii")))
+        arrival = Arrival(id, kind, received, broken, token, h.Header(), body, length=len(body))
+        arrival.reread = id in self._stored
+        if kind == HL7:
+            if broken in _HEADS:
+                arrival.header = _refuse(h.header_of_head(body), broken)
+            else:
+                arrival.header, arrival.message = h.read_header(body)
+                if broken:
+                    arrival.header = _refuse(arrival.header, broken)
+        return arrival
+
+    def remember(self, id: str, received: datetime, *, stored: bool = False) -> None:
+        """This id is stored. With `stored` it lies on the broker since before a restart: read it again if it comes."""
+        if stored:
+            self._stored[id] = received
+            return
+        self._known[id] = received
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+    def remember_sealed(self, sealed: bytes) -> None:
+        """The id of an entry of the journal."""
+        id, _, received, _, _ = _unpack(sealed)
+        self.remember(id, received)
+
+    def label(self, arrival: Arrival) -> str:
+        """The source as a metric's label."""
+        return self._label(arrival.header)
+
+    def knows(self, id: str) -> bool:
+        """Whether this process made it durable."""
+        return id in self._known
+
+    def receive(self, frame: Frame) -> Received:
+        """Arrive and read at once."""
+        arrival = self.arrive(frame)
+        if arrival.repeated:
+            return Received(arrival.id, self._label(arrival.header), "repeated", answers=arrival.answers.all)
+        return self.read(arrival)
 
     def refuse(self, fault: FrameFault) -> Received:
-        """Keep the head of what is no whole frame. Only what is too long is answered."""
-        metrics.FRAME_FAULTS.labels(fault.kind).inc()
-        received, long = self._clock.now(), fault.kind is FaultKind.TOO_LONG
-        problem = Quarantined(Reason.TOO_LONG if long else Reason.BROKEN_FRAME)
-        header = h.header_of_head(fault.data)
-        id = derived_id("broken", fault.kind, str(fault.length), sha256(fault.data).hexdigest(), received.isoformat())
-        header = replace(header, fault=h.Fault("207", "MSH", problem.reason.sentence))
-        raw = self._raw(fault.data, header, id, received, problem)
-        answers = h.answers(header, received, id) if long and header.control_id else ()
-        return Received(id, self._label(header), "refused", (raw,), problem=problem, answers=answers)
+        """Arrive and read what is no whole frame."""
+        return self.read(self.arrive_broken(fault))
 
     def settled(self, done: Received) -> None:
-        """All of it is durable: remember the answer, count it."""
+        """All of it is durable: remember and count it."""
         self._ledger.written(done.events)
         metrics.MESSAGES.labels(done.source, done.outcome).inc()
         if done.problem is not None:
             metrics.QUARANTINED.labels(done.problem.reason).inc()
-        if done.first:
-            self._answered[done.id] = done.answers
-            if len(self._answered) > _REMEMBERED:
-                self._answered.popitem(last=False)
+        if (stored := self._stored.pop(done.id, None)) is not None:
+            self.remember(done.id, stored)
+        for output in done.first:
+            if output.topic == HL7_RAW:
+                self.remember(done.id, output.message.received)
 
     def failed(self, lost: Received) -> None:
         """Not known to be durable: the sender will send it again, and then it is new."""
-        self._ledger.forget(lost.events, lost.case)
+        self._ledger.forget(lost.events, records=lost.records)
 
-    def _read(self, body: bytes, header: h.Header, message: Message | None, id: str, reused: bool) -> Received:
-        received = self._clock.now()
-        mapped = Mapped()
-        if header.fault is not None or message is None:
-            mapped = Mapped(problem=Quarantined(Reason.BAD_HEADER, header.fault.field if header.fault else "MSH"))
+    def read(self, arrival: Arrival) -> Received:
+        """What it means: the records to write. What it tells is expected by the ledger from now on."""
+        header, id, received = arrival.header, arrival.id, arrival.received
+        if arrival.broken in _HEADS:
+            reason = Reason.TOO_LONG if arrival.broken == FaultKind.TOO_LONG.value else Reason.BROKEN_FRAME
+            mapped = Settled(problem=Quarantined(reason))
+        elif arrival.told is not None:
+            mapped = self._settle(arrival.told)
+        elif header.fault is not None or arrival.message is None:
+            mapped = Settled(problem=Quarantined(Reason.BAD_HEADER, header.fault.field if header.fault else "MSH"))
         else:
-            mapped = self._map(message, header, received, id)
-        raw = self._raw(body, header, id, received, mapped.problem)
-        if len(raw.message.payload) > LONGEST_TOKEN:
-            header = replace(header, fault=h.Fault("207", "MSH", Reason.TOO_LONG.sentence))
-            mapped = Mapped(problem=Quarantined(Reason.TOO_LONG))
-            raw = self._raw(body[:_KEPT_HEAD], header, id, received, mapped.problem)
-        for note in (*mapped.notes, *(("control_id_reused",) if reused else ())):
+            mapped = self._map(arrival.message, header, received, id)
+        for note in (*mapped.notes, *(("control_id_reused",) if arrival.reused else ())):
             metrics.NOTES.labels(note).inc()
         news = tuple(e for e in mapped.events if not self._ledger.is_written(e))
-        self._ledger.expect(news, mapped.case, mapped.identity)
+        self._ledger.expect(news, records=mapped.identities)
         self._tell(header, mapped, id)
-        first = [raw]
-        if mapped.case is not None and mapped.identity is not None:
-            first.append(self._sealed(mapped.case, mapped.identity, received, id))
+        first = [] if arrival.reread else [self._raw(arrival, mapped.problem)]
+        first += [self._sealed(draft, received, id) for draft in mapped.identities]
         return Received(
             id=id,
             source=self._label(header),
@@ -139,51 +301,61 @@ class Reception:
             first=tuple(first),
             then=tuple(event_output(e, id) for e in news),
             events=news,
-            case=mapped.case if mapped.identity is not None else None,
-            identity=mapped.identity,
+            records=mapped.identities,
             problem=mapped.problem,
-            answers=h.answers(header, received, id),
+            answers=arrival.answers.all,
         )
 
-    def _map(self, message: Message, header: h.Header, received: datetime, id: str) -> Mapped:
-        suite = suite_of(header, self._site)
-        if suite is None or suite not in self._ledger.suites:
-            return Mapped(problem=Quarantined(Reason.UNKNOWN_SOURCE, "MSH-3"))
-        known = self._ledger.known(suite)
+    def read_nothing(self, arrival: Arrival) -> Received:
+        """The raw record alone: for what our own reading cannot survive. Nothing of it is expected."""
+        problem = Quarantined(Reason.MAPPER_FAILED)
+        self._tell(arrival.header, Settled(problem=problem), arrival.id)
+        raw = (self._raw(arrival, problem),)
+        return Received(arrival.id, self._label(arrival.header), "quarantined", raw, problem=problem)
+
+    def _token(self, body: bytes) -> str:
+        packer = zlib.compressobj(1, zlib.DEFLATED, 12, 5)  # small windows cost a quarter of the usual time
+        return self._seal(packer.compress(body) + packer.flush()).decode("ascii")
+
+    def _map(self, message: Message, header: h.Header, received: datetime, id: str) -> Settled:
+        profile = self._profiles.get(header.application)
+        if profile is None or profile.suite not in self._ledger.suites:
+            return Settled(problem=Quarantined(Reason.UNKNOWN_SOURCE, "MSH-3"))
+        known = self._ledger.known(profile.suite)
         try:
-            return map_message(message, header, self._site, received, known, self._pseudonyms, id)
+            return understand(message, header, profile, self._site, received, known, self._pseudonyms, id)
         except Exception as error:  # noqa: BLE001 - the sender cannot mend our fault by sending again
             _log.error("mapper_failed", message_type=header.type, raw=id, exc_info=error)
-            return Mapped(problem=Quarantined(Reason.MAPPER_FAILED))
+            return Settled(problem=Quarantined(Reason.MAPPER_FAILED))
 
-    def _raw(self, body: bytes, header: h.Header, id: str, received: datetime, problem: Quarantined | None) -> Output:
-        token = self._encrypt(zlib.compress(body, 6)).decode("ascii")
+    def _settle(self, told: Told) -> Settled:
+        return settle(told, self._ledger.known(told.suite), self._pseudonyms)
+
+    def _raw(self, arrival: Arrival, problem: Quarantined | None) -> Output:
+        header = arrival.header
         record = RawMessage(
-            id=id,
+            id=arrival.id,
             source=header.application,
-            received=received,
-            payload=token,
+            received=arrival.received,
+            payload=arrival.token,
             control_id=header.control_id if header.control_id.isprintable() else "",
             message_type=header.type,
             problem=f"{problem.reason}: {problem}" if problem is not None else None,
         )
-        return Output(HL7_RAW, header.application or "unknown", self._suite(header), record, id, at=received)
+        suite = self._suite(header)
+        return Output(HL7_RAW, header.application or "unknown", suite, record, arrival.id, at=arrival.received)
 
-    def _sealed(self, case: str, identity: SenderIdentity, received: datetime, id: str) -> Output:
-        record = seal_identity(case, received, identity, self._encrypt)
-        key = f"{identity.suite}/{case}"
-        return Output(CASE_IDENTITY, key, identity.suite, record, derived_id("identity", case, id), id, received)
+    def _sealed(self, draft: CaseIdentityDraft, received: datetime, id: str) -> Output:
+        record = draft.seal(received, self._encrypt)
+        name = derived_id("identity", draft.kind, draft.name, id)
+        return Output(CASE_IDENTITY, key_of(record), draft.suite, record, name, id, received)
 
     def _suite(self, header: h.Header) -> str:
-        return suite_of(header, self._site) or self._site.suites[0].id
+        profile = self._profiles.get(header.application)
+        return profile.suite if profile is not None else self._site.suites[0].id
 
     def _label(self, header: h.Header) -> str:
-        known = self._site.hl7 is not None and header.application in self._site.hl7.sources
-        return header.application if known else "unknown"
-
-    def _hear_of(self, header: h.Header) -> None:
-        if self._site.hl7 is not None and header.application in self._site.hl7.sources:
-            self._hear(header.application)
+        return header.application if header.application in self._sources else "unknown"
 
     def _flag_reuse(self, header: h.Header, hash: str) -> bool:
         key = (header.application, header.facility, header.control_id)
@@ -193,7 +365,7 @@ class Reception:
             self._bodies.popitem(last=False)
         return held is not None and held != hash
 
-    def _tell(self, header: h.Header, mapped: Mapped, id: str) -> None:
+    def _tell(self, header: h.Header, mapped: Settled, id: str) -> None:
         if mapped.problem is None:
             return
         _log.warning(
@@ -209,7 +381,21 @@ class Reception:
         )
 
 
-def _outcome(header: h.Header, mapped: Mapped, news: tuple[Event, ...]) -> str:
+_HEADS = frozenset((FaultKind.CUT_SHORT.value, FaultKind.JUNK.value, FaultKind.TOO_LONG.value))
+
+
+def _refuse(header: h.Header, broken: str) -> h.Header:
+    if broken == FaultKind.FS_INSIDE.value:
+        fault = h.Fault("100", "MSH", "Expected no FS inside of a frame.")
+    elif broken == STRANGER:
+        fault = h.Fault("103", "MSH-3", "Expected the source that this connection's certificate names.")
+    else:
+        reason = Reason.TOO_LONG if broken == FaultKind.TOO_LONG.value else Reason.BROKEN_FRAME
+        fault = h.Fault("207", "MSH", reason.sentence)
+    return replace(header, fault=fault)
+
+
+def _outcome(header: h.Header, mapped: Settled, news: tuple[Event, ...]) -> str:
     if header.fault is not None:
         return "refused"
     if mapped.problem is not None:

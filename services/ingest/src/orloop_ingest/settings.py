@@ -1,10 +1,14 @@
 """Ingest's settings: ORLOOP_* environment variables, read once."""
 
+import re
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from orloop_common.runtime.settings import CommaList, CommonSettings, Port
+
+from .domain.subjects import parse_subjects
 
 
 class Settings(CommonSettings):
@@ -23,6 +27,21 @@ class Settings(CommonSettings):
     half_frame_seconds: Annotated[float, Field(gt=0)] = 30.0
     frame_limit_bytes: Annotated[int, Field(ge=1024)] = 4 * 2**20
 
+    journal: Path | None = None
+    journal_limit_mb: Annotated[int, Field(ge=1)] = 2048
+    answer_seconds: Annotated[float, Field(gt=0)] = 10.0
+    answer_seconds_by_source: str = ""
+    connection_limit: Annotated[int, Field(ge=1)] = 200
+    connections_per_source: Annotated[int, Field(ge=1)] = 50
+    idle_seconds: Annotated[float, Field(ge=0)] = 0.0
+    mllp_tls_cert: Path | None = None
+    mllp_tls_key: Path | None = None
+    mllp_tls_client_ca: Path | None = None
+    mllp_tls_subjects: str = ""
+    mllp_plaintext_anywhere: bool = False
+    raw_key: SecretStr | None = None
+    raw_tail: Annotated[int, Field(ge=0)] = 50_000
+
     raw_readers: CommaList = ()
 
     @field_validator("raw_readers", mode="before")
@@ -30,6 +49,43 @@ class Settings(CommonSettings):
     def split_readers(cls, value: Any) -> Any:
         """Let a comma list be a tuple."""
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where acknowledged messages wait for the broker; a persistent volume."""
+        return self.journal or self.data / "journal"
+
+    @property
+    def patience(self) -> dict[str, float]:
+        """Seconds that each source waits for an answer, where it is not the default."""
+        parts = (part.split("=") for part in self.answer_seconds_by_source.split(",") if part.strip())
+        return {source.strip(): float(seconds) for source, seconds in parts}
+
+    @field_validator("answer_seconds_by_source")
+    @classmethod
+    def patience_is_readable(cls, value: str) -> str:
+        """`LAB=5,EPIC=30`."""
+        if value and not re.fullmatch(r"(\s*[^=,]+=\d+(\.\d+)?\s*,?)+", value):
+            raise ValueError(f"Expected SOURCE=SECONDS and commas, got {value!r}.\nMaybe LAB=5,EPIC=30.")
+        return value
+
+    @field_validator("mllp_tls_subjects")
+    @classmethod
+    def subjects_are_readable(cls, value: str) -> str:
+        """`engine-1=EPIC+LAB,engine-2=CERNER`."""
+        parse_subjects(value)
+        return value
+
+    @model_validator(mode="after")
+    def plaintext_stays_at_home(self) -> "Settings":
+        """Without TLS, names and numbers go over the wire as they are."""
+        local = self.mllp_host in ("127.0.0.1", "::1", "localhost")
+        if not local and self.mllp_tls_cert is None and not self.mllp_plaintext_anywhere:
+            raise ValueError(
+                f"ORLOOP_MLLP_HOST: Expected TLS on {self.mllp_host}, got no ORLOOP_MLLP_TLS_CERT.\n"
+                "Maybe set it; or ORLOOP_MLLP_PLAINTEXT_ANYWHERE=1 where something else encrypts the line."
+            )
+        return self
 
     @field_validator("identity_secret")
     @classmethod

@@ -1,181 +1,312 @@
-"""The MLLP door: frames in, in order and pipelined; an acknowledgement only for what the broker has."""
+"""The MLLP door: bytes in, frames to the intake, acknowledgements out; in order, pipelined, never merged."""
 
 import asyncio
 import socket
-from dataclasses import dataclass
-from datetime import datetime
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from orloop_common.domain.derived import DeadLetter
-from orloop_common.domain.digest import derived_id
-from orloop_common.messages import HL7_RAW
 from orloop_common.runtime.clock import Clock
-from orloop_common.runtime.errors import FatalError, NotDurable
 from orloop_common.runtime.logs import get_logger
-from orloop_common.runtime.mllp import Fault, Frame, MllpDecoder, encode_frame
-from orloop_common.runtime.outbox import Delivered
-from orloop_common.runtime.records import Output
-from orloop_common.runtime.service import fail
+from orloop_common.runtime.mllp import Fault, Frame, MllpDecoder
 from orloop_ingest import metrics
-from orloop_ingest.reception import Received, Reception
+from orloop_ingest.domain.subjects import sources_of
+from orloop_ingest.intake import Intake
+from orloop_ingest.reception import Arrival
 
-from .writer import DurableWriter
+from .slots import Slot
 
 _log = get_logger("mllp")
-_PIPELINE = 64
-_SETTLE_SECONDS = 0.5
+PIPELINE = 256  # unanswered messages of one connection before it is read no more
+SWEEP_SECONDS = 0.25
+SETTLE_SECONDS = 0.5  # silence after which an FS without CR ends its frame
+STUCK_SECONDS = 2.0  # silence inside a frame after which a newer connection of the source replaces this one
 
-Written = asyncio.Task[list[Delivered]]
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a sender may do.
 
-@dataclass(frozen=True, slots=True)
-class _InFlight:
-    received: Received
-    began: float
-    first: Written
-    then: Written | None = None
+    Parameters
+    ----------
+    answer_seconds, answer_seconds_by_source
+        No acknowledgement is sent later than this after the frame: the sender has given up by then.
+    idle_seconds
+        Silence between frames after which a connection is closed; 0: never.
+    """
+
+    frame_bytes: int
+    half_frame_seconds: float = 30.0
+    connections: int = 200
+    connections_per_source: int = 50
+    answer_seconds: float = 10.0
+    answer_seconds_by_source: Mapping[str, float] = field(default_factory=dict)
+    idle_seconds: float = 0.0
 
 
 class MllpDoor:
     """Accepts connections on one listening socket."""
 
     def __init__(
-        self, reception: Reception, writer: DurableWriter, clock: Clock, *, limit: int, half_frame_seconds: float
+        self,
+        clock: Clock,
+        limits: Limits,
+        *,
+        tls: ssl.SSLContext | None = None,
+        subjects: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
-        self.reception, self.writer, self.clock = reception, writer, clock
-        self.limit, self.half_frame_seconds = limit, half_frame_seconds
+        self.limits, self.monotonic = limits, clock.monotonic
+        self.intake: Intake  # known once it serves
+        self.tls, self.subjects = tls, subjects or {}
         self.listening = False
+        self.open: set[Connection] = set()
+        self._touched: list[Connection] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def serve(self, listener: socket.socket) -> None:
+    async def serve(self, listener: socket.socket, intake: Intake) -> None:
         """Serve until cancelled."""
+        self.intake = intake
         listener.setblocking(False)
-        server = await asyncio.start_server(self._connected, sock=listener)
+        self._loop = asyncio.get_running_loop()
+        server = await self._loop.create_server(lambda: Connection(self), sock=listener, ssl=self.tls, backlog=256)
         self.listening = True
-        _log.info("mllp_listening", port=listener.getsockname()[1])
+        _log.info("mllp_listening", port=listener.getsockname()[1], tls=self.tls is not None)
         async with server:
-            await server.serve_forever()
+            while True:
+                await asyncio.sleep(SWEEP_SECONDS)
+                self._sweep()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        metrics.CONNECTIONS.inc()
-        try:
-            await _Connection(self, reader, writer).run()
-        except* FatalError as group:
-            fail(group.exceptions[0])
-        finally:
-            metrics.CONNECTIONS.dec()
-            writer.close()
+    def touch(self, connection: "Connection") -> None:
+        """Flush it once the intake has told all that it has to tell now."""
+        if not self._touched and self._loop is not None:
+            self._loop.call_soon(self._flush)
+        self._touched.append(connection)
+
+    def patience(self, source: str) -> float:
+        """How long the source waits for an answer."""
+        return self.limits.answer_seconds_by_source.get(source, self.limits.answer_seconds)
+
+    def replace(self, newer: "Connection", source: str) -> None:
+        """A source spoke on a new connection: close what it left behind half-open, and what is over its limit."""
+        others = [c for c in self.open if c.source == source and c is not newer]
+        now = self.monotonic()
+        stuck = [c for c in others if c.is_stuck(now)]
+        over = len(others) - len(stuck) + 1 - self.limits.connections_per_source
+        if over > 0:
+            stuck += sorted((c for c in others if c not in stuck), key=lambda c: c.heard)[:over]
+        for connection in stuck:
+            metrics.REPLACED.inc()
+            _log.info("connection_replaced", source=source)
+            connection.end()
+
+    def _flush(self) -> None:
+        touched, self._touched = self._touched, []
+        now = self.monotonic()
+        for connection in touched:
+            connection.flush(now)
+
+    def _sweep(self) -> None:
+        now = self.monotonic()
+        for connection in tuple(self.open):
+            connection.sweep(now)
 
 
-class _Connection:
-    """One sender: read, map and send raw; then events; then acknowledge. Each stage keeps the order."""
+class Connection(asyncio.Protocol):
+    """One sender."""
 
-    def __init__(self, door: MllpDoor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._door, self._reader, self._writer = door, reader, writer
-        self._decoder = MllpDecoder(limit=door.limit)
-        self._raws: asyncio.Queue[_InFlight | None] = asyncio.Queue(_PIPELINE)
-        self._events: asyncio.Queue[_InFlight | None] = asyncio.Queue(_PIPELINE)
-        self._broken = False  # read no more
-        self._failed = False  # acknowledge no more
+    def __init__(self, door: MllpDoor) -> None:
+        self._door, self._limits = door, door.limits
+        self._decoder = MllpDecoder(limit=door.limits.frame_bytes)
+        self._slots: deque[Slot] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._allowed: frozenset[str] | None = None
+        self._paused = self._ended = self._is_touched = self._congested = False
+        self.source: str | None = None
+        self.heard = door.monotonic()
+        self._spoke = False
 
-    async def run(self) -> None:
-        """Until the sender closes, falls silent in a frame, or the broker does not confirm."""
-        async with asyncio.TaskGroup() as stages:
-            stages.create_task(self._send_events())
-            stages.create_task(self._acknowledge())
-            await self._read()
-            await self._raws.put(None)
-
-    async def _read(self) -> None:
-        silent = 0.0
-        while not self._broken:
-            wait = _SETTLE_SECONDS if self._decoder.in_frame else None
-            try:
-                data = await asyncio.wait_for(self._reader.read(65536), wait)
-            except TimeoutError:
-                silent += _SETTLE_SECONDS
-                await self._take(self._decoder.settle())
-                if self._decoder.in_frame and silent >= self._door.half_frame_seconds:
-                    await self._take(self._decoder.close())
-                    _log.warning("half_frame_then_silence")
-                    return
-                continue
-            except ConnectionError:
-                data = b""
-            silent = 0.0
-            if not data:
-                await self._take(self._decoder.close())
-                return
-            await self._take(self._decoder.feed(data))
-
-    async def _take(self, found: list[Frame | Fault]) -> None:
-        for item in found:
-            if self._broken:
-                return
-            began = self._door.clock.monotonic()
-            reception = self._door.reception
-            received = reception.receive(item) if isinstance(item, Frame) else reception.refuse(item)
-            await self._raws.put(_InFlight(received, began, self._door.writer.write(received.first)))
-
-    async def _send_events(self) -> None:
-        while (item := await self._raws.get()) is not None:
-            try:
-                places = await item.first
-            except NotDurable:
-                self._give_up(item)
-                continue
-            if self._failed:
-                self._give_up(item)
-                continue
-            outputs = item.received.then
-            if item.received.problem is not None and places:
-                outputs = (*outputs, _pointer(item.received, places[0], self._door.clock.now()))
-            written = self._door.writer.write(outputs) if outputs else None
-            await self._events.put(_InFlight(item.received, item.began, item.first, written))
-        await self._events.put(None)
-
-    async def _acknowledge(self) -> None:
-        while (item := await self._events.get()) is not None:
-            try:
-                if item.then is not None:
-                    await item.then
-            except NotDurable:
-                self._give_up(item)
-                continue
-            self._door.reception.settled(item.received)
-            if self._failed:
-                continue  # durable, but what came before it was not: the sender must not think it all arrived
-            await self._answer(item)
-
-    async def _answer(self, item: _InFlight) -> None:
-        try:
-            for answer in item.received.answers:
-                self._writer.write(encode_frame(answer))
-            await self._writer.drain()
-        except (ConnectionError, OSError):
-            self._broken = True  # it is stored; the sender will ask again and get the same answer
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self._transport = transport  # type: ignore[assignment]  # uvloop's transports are no subclasses
+        if len(self._door.open) >= self._limits.connections:
+            metrics.REFUSED_CONNECTIONS.inc()
+            _log.warning("connection_refused", open=len(self._door.open), hint="raise ORLOOP_CONNECTION_LIMIT")
+            self.end()
             return
-        metrics.ACK_SECONDS.observe(self._door.clock.monotonic() - item.began)
+        self._door.open.add(self)
+        metrics.CONNECTIONS.set(len(self._door.open))
+        keep_alive(transport.get_extra_info("socket"))
+        if self._door.subjects:
+            self._allowed = sources_of(transport.get_extra_info("peercert"), self._door.subjects)
 
-    def _give_up(self, item: _InFlight) -> None:
-        """No acknowledgement from here on: close, so that the sender keeps its messages."""
-        self._door.reception.failed(item.received)
-        if not self._failed:
-            self._failed = self._broken = True
+    def connection_lost(self, error: Exception | None) -> None:
+        self._door.open.discard(self)
+        metrics.CONNECTIONS.set(len(self._door.open))
+        if not self._spoke:
+            metrics.PROBES.inc()
+        ended, self._ended = self._ended, True
+        if not ended:
+            self._take(self._decoder.close())
+        self._forget()
+
+    def data_received(self, data: bytes) -> None:
+        if self._ended:
+            return
+        self.heard, self._spoke = self._door.monotonic(), True
+        try:
+            self._take(self._decoder.feed(data))
+        except Exception as error:  # noqa: BLE001 - one sender's bytes must not end the door
+            _log.error("connection_failed", exc_info=error)
+            metrics.NOT_DURABLE.inc()
+            self.end()
+
+    def eof_received(self) -> bool:
+        """The sender has said all; it may still listen for what it was not answered yet."""
+        if not self._ended:
+            self._take(self._decoder.close())
+        return bool(self._slots) and self._door.tls is None
+
+    def pause_writing(self) -> None:
+        self._congested = True
+        self._settle_reading()
+
+    def resume_writing(self) -> None:
+        self._congested = False
+        self._settle_reading()
+
+    # --- as the intake sees it -----------------------------------------------------------------------------
+
+    def touched(self) -> None:
+        if not self._is_touched:
+            self._is_touched = True
+            self._door.touch(self)
+
+    def say(self, frame: bytes) -> None:
+        if not self._ended and self._transport is not None:
+            self._transport.write(frame)
+
+    def give_up(self) -> None:
+        if not self._ended:
             metrics.NOT_DURABLE.inc()
             _log.warning("not_durable_connection_closed", hint="the sender keeps the message and sends it again")
-            self._writer.transport.abort()
+            self.end()
+
+    # --- as the door sees it ---------------------------------------------------------------------------------
+
+    def flush(self, now: float) -> None:
+        """Send what is ready, in the order of the messages; close if that comes too late."""
+        self._is_touched = False
+        if self._ended or self._transport is None:
+            return
+        slots, due = self._slots, []
+        while slots and slots[0].ready:
+            slot = slots.popleft()
+            if now > slot.deadline:
+                self._late()
+                return
+            metrics.ACK_SECONDS.observe(now - slot.began)
+            due.append(slot.flush())
+        if due:
+            self._transport.write(b"".join(due))
+        if self._paused:
+            self._settle_reading()
+        if not slots and self._transport.is_closing():
+            self.end()
+
+    def sweep(self, now: float) -> None:
+        """Mind the time: an answer that is late, a frame that does not end, a line that nobody uses."""
+        if self._ended:
+            return
+        silent = now - self.heard
+        if self._slots and now > self._slots[0].deadline:
+            self._late()
+        elif self._decoder.in_frame and silent >= SETTLE_SECONDS:
+            self._take(self._decoder.settle())
+            if self._decoder.in_frame and silent >= self._limits.half_frame_seconds:
+                self._take(self._decoder.close())
+                _log.warning("half_frame_then_silence")
+                self.end()
+        elif self._limits.idle_seconds and not self._slots and silent >= self._limits.idle_seconds:
+            self.end()
+        if self._paused:
+            self._settle_reading()
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether its other end seems gone: silent inside a frame, or not taking what we say."""
+        return self._congested or (self._decoder.in_frame and now - self.heard > STUCK_SECONDS)
+
+    def end(self) -> None:
+        """Close at once, whatever waits."""
+        if not self._ended:
+            self._ended = True
+            if self._decoder.in_frame:
+                self._keep(self._decoder.close())
+        self._door.open.discard(self)
+        self._forget()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _take(self, found: list[Frame | Fault]) -> None:
+        door = self._door
+        for item in found:
+            if isinstance(item, Frame):
+                arrival = door.intake.reception.arrive(item, self._allowed)
+                if self.source is None and arrival.header.application:
+                    self.source = arrival.header.application
+                    door.replace(self, self.source)
+                self._wait(arrival)
+            else:
+                self._wait(door.intake.reception.arrive_broken(item))
+        self._settle_reading()
+
+    def _keep(self, found: list[Frame | Fault]) -> None:
+        """Store what a connection leaves behind when nobody will be answered."""
+        for item in found:
+            if isinstance(item, Fault):
+                arrival = self._door.intake.reception.arrive_broken(item)
+                self._door.intake.admit(arrival, Slot(self, arrival, self.heard, self.heard))
+
+    def _wait(self, arrival: Arrival) -> None:
+        began = self._door.monotonic()
+        slot = Slot(self, arrival, began, began + self._door.patience(arrival.header.application))
+        self._slots.append(slot)
+        if arrival.repeated:
+            metrics.MESSAGES.labels(self._door.intake.reception.label(arrival), "repeated").inc()
+            self.touched()
+        else:
+            self._door.intake.admit(arrival, slot)
+
+    def _late(self) -> None:
+        metrics.LATE.inc()
+        _log.warning("answer_would_be_late_connection_closed", source=self.source, hint="the sender sends it again")
+        self.end()
+
+    def _forget(self) -> None:
+        for slot in self._slots:
+            if not slot.ready:
+                self._door.intake.forget(slot.arrival)
+        self._slots.clear()
+
+    def _settle_reading(self) -> None:
+        """Read no more while the intake is full, too much is unanswered, or the sender does not read."""
+        transport = self._transport
+        if transport is None or self._ended or transport.is_closing():
+            return
+        wait = self._congested or self._door.intake.full or len(self._slots) >= PIPELINE
+        if wait != self._paused:
+            self._paused = wait
+            if wait:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
 
 
-def _pointer(received: Received, place: Delivered, at: datetime) -> Output:
-    """The dead letter of a quarantined message: where its raw record lies, and why."""
-    assert received.problem is not None
-    letter = DeadLetter(
-        topic=place.topic,
-        partition=place.partition,
-        offset=place.offset,
-        reason=f"{received.problem.reason}: {received.problem}",
-        service="ingest",
-        at=at,
-    )
-    suite = received.first[0].suite
-    id = derived_id("DeadLetter", received.id)
-    return Output(f"{HL7_RAW}.dlq", received.source, suite, letter, id, received.id, at)
+def keep_alive(raw: socket.socket | None) -> None:
+    """Let the system find out about a sender that is gone: after 30 s of silence, within a minute."""
+    if raw is None:
+        return
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):  # not on every platform
+            raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

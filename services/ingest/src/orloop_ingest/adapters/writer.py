@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from orloop_common.runtime.errors import NotDurable
+from orloop_common.runtime.kafkalog import KafkaSender
 from orloop_common.runtime.outbox import Delivered, Outbox
 from orloop_common.runtime.records import Output
 
@@ -35,3 +36,14 @@ class DurableWriter:
                 f"Expected the broker to acknowledge within {self._timeout:g} s, got nothing.\n"
                 "Maybe it is away: the sender keeps the message and sends it again."
             ) from None
+
+
+class Poster:
+    """The intake's own producer: it is served by the doors' thread, so that nobody waits for the interpreter."""
+
+    def __init__(self, outbox: Outbox, sender: KafkaSender) -> None:
+        self._sender, self.post, self.learn = sender, outbox.post, outbox.learn
+
+    def serve(self) -> None:
+        """Run the callbacks that are due."""
+        self._sender.serve()

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ class FakeHospital:
     script: Script
     received: list[bytes] = field(default_factory=list)
     connections: int = 0
+    tls: ssl.SSLContext | None = None
     _listener: socket.socket = field(init=False)
     _links: list[socket.socket] = field(default_factory=list)
     _closed: threading.Event = field(default_factory=threading.Event)
@@ -28,6 +30,10 @@ class FakeHospital:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def push(self, payload: bytes) -> None:
+        """Say something unasked on the newest connection."""
+        self._links[-1].sendall(encode_frame(payload))
 
     def close(self) -> None:
         self._closed.set()
@@ -42,6 +48,12 @@ class FakeHospital:
                 link, _ = self._listener.accept()
             except OSError:
                 return
+            if self.tls is not None:
+                try:
+                    link = self.tls.wrap_socket(link, server_side=True)
+                except OSError:
+                    link.close()
+                    continue
             self.connections += 1
             self._links.append(link)
             threading.Thread(target=self._talk, args=(link,), daemon=True).start()
@@ -81,8 +93,8 @@ def hospital() -> Iterator[Callable[[Script], FakeHospital]]:
     """`hospital(script)` starts one; without a script it accepts everything."""
     started: list[FakeHospital] = []
 
-    def start(script: Script = lambda _, payload: ack(payload)) -> FakeHospital:
-        started.append(FakeHospital(script))
+    def start(script: Script = lambda _, payload: ack(payload), tls: ssl.SSLContext | None = None) -> FakeHospital:
+        started.append(FakeHospital(script, tls=tls))
         return started[-1]
 
     yield start

@@ -59,8 +59,11 @@ class Reference:
         return getattr(self.model, letter)[index if len(index) > 1 else index[0]]
 
 
-def build(problem: PlanProblem, options: Sequence[Option]) -> Reference:
-    """The model over these options, without an objective: `postponements` comes first where asked for, then `cost`."""
+def build(problem: PlanProblem, options: Sequence[Option], go_on: Callable[[], None] = lambda: None) -> Reference:
+    """The model over these options, without an objective: `postponements` comes first where asked for, then `cost`.
+
+    `go_on` is called before each rule: what it raises goes through.
+    """
     reference = Reference(problem, options, pyo.ConcreteModel())
     reference.model.x = pyo.Var([one.key for one in options], domain=pyo.Binary)
     reference.model.z = pyo.Var([case.id for case in problem.cases], domain=pyo.Binary)
@@ -69,6 +72,7 @@ def build(problem: PlanProblem, options: Sequence[Option]) -> Reference:
     for total in case_once(reference):
         reference.model.once.add((1, reference.linear(total), 1))
     for rule in ROWS.values():
+        go_on()
         for total, limit in rule(reference):
             reference.at_most(total, limit)
     cost: Sum = {}

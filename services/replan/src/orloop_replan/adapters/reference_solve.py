@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any
 
+import highspy
+import numpy as np
 import pyomo.environ as pyo  # type: ignore[import-untyped]
-from pyomo.contrib.appsi.base import TerminationCondition  # type: ignore[import-untyped]
 from pyomo.contrib.appsi.solvers import Highs  # type: ignore[import-untyped]
 
 from orloop_common.domain.plan import Place
@@ -14,8 +16,11 @@ from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.rightshift import right_shift
 from orloop_replan.domain.option_costs import BY_OPTION, committed_slots
 from orloop_replan.domain.options import Option, options
+from orloop_replan.domain.search import Stop, Stopped, never
 
+from .master import asked
 from .reference import Reference, build
+from .restricted import OFF
 
 UNPLACED = Place(room=None, start=None)
 INTEGER_GAP = 0.99
@@ -23,13 +28,17 @@ INTEGER_GAP = 0.99
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceLimits:
-    """`options` are kept at most (see `restrict`), `nodes` searched at most; None is no limit."""
+    """`options` are kept at most (see `restrict`), `nodes` searched at most; `work` as in `MipLimits`, for each tier.
+
+    None is no limit.
+    """
 
     options: int | None = 4000
     nodes: int | None = 2000
+    work: int | None = 12_000_000
 
 
-COMPLETE = ReferenceLimits(options=None, nodes=None)
+COMPLETE = ReferenceLimits(options=None, nodes=None, work=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +51,39 @@ class Referred:
     proven: bool
 
 
-def solve_reference(problem: PlanProblem, limits: ReferenceLimits | None = None) -> dict[str, Place] | None:
-    """The second route when the first fails: the model's plan under limits, or None where it has none."""
-    found = refer(problem, limits or ReferenceLimits())
+def solve_reference(
+    problem: PlanProblem, limits: ReferenceLimits | None = None, stop: Stop = never
+) -> dict[str, Place] | None:
+    """The second route when the first fails: the model's plan under limits, or None where it has none.
+
+    Raises
+    ------
+    Stopped
+        Soon after `stop` says so.
+    """
+    found = refer(problem, limits or ReferenceLimits(), stop)
     return None if found is None else dict(found.plan)
 
 
-def refer(problem: PlanProblem, limits: ReferenceLimits = COMPLETE) -> Referred | None:
+def refer(problem: PlanProblem, limits: ReferenceLimits = COMPLETE, stop: Stop = never) -> Referred | None:
     """The model's best plan; None where no plan keeps every rule, or none was found under the limits."""
+    go_on = partial(_go_on, stop)
     if not problem.cases:
         return Referred({}, problem.weights.overtime * sum(committed_slots(problem).values()), 0, True)
-    every = options(problem)
+    every = options(problem, go_on)
+    go_on()
     kept = restrict(problem, every, limits.options)
-    reference = build(problem, kept)
+    reference = build(problem, kept, go_on)
     complete = len(kept) == len(every)
     tier = 0
     if problem.weights.strict:
-        first = _minimise(reference, reference.postponements, limits)
+        first = _minimise(reference, reference.postponements, limits, stop)
         if first is None:
             return None
         tier, proven = first
         complete &= proven
         reference.model.tier = pyo.Constraint(expr=reference.postponements <= tier)
-    second = _minimise(reference, reference.cost, limits)
+    second = _minimise(reference, reference.cost, limits, stop)
     if second is None:
         return None
     cost, proven = second
@@ -101,22 +120,63 @@ def _thinner(length: int, share: int) -> list[int]:
     return found
 
 
-def _minimise(reference: Reference, tier: Any, limits: ReferenceLimits) -> tuple[int, bool] | None:
-    """The least value of a tier and whether it is proven; None where no solution was found."""
+def _go_on(stop: Stop) -> None:
+    if stop():
+        raise Stopped
+
+
+def _minimise(reference: Reference, tier: Any, limits: ReferenceLimits, stop: Stop) -> tuple[int, bool] | None:
+    """The least value of a tier and whether it is proven; None where no solution was found.
+
+    Pyomo hands the model over and takes the solution back; how long HiGHS runs is counted here, in work.
+    """
     model = reference.model
     if model.component("goal") is not None:
         model.del_component("goal")
     model.goal = pyo.Objective(expr=tier)
+    _go_on(stop)
     solver = Highs()
-    solver.config.load_solution = False
-    solver.highs_options = {"mip_abs_gap": INTEGER_GAP, "mip_rel_gap": 0.0, "threads": 1, "random_seed": 0}
+    solver.set_instance(model)
+    highs = solver._solver_model
+    options = {"mip_abs_gap": INTEGER_GAP, "mip_rel_gap": 0.0, "threads": 1, "random_seed": 0, "output_flag": False}
     if limits.nodes is not None:
-        solver.highs_options["mip_max_nodes"] = limits.nodes
-    found = solver.solve(model)
-    if found.best_feasible_objective is None:
+        options["mip_max_nodes"] = limits.nodes
+    if limits.work is not None:
+        options.update(dict.fromkeys(OFF, False))
+    for name, value in options.items():
+        asked(highs.setOptionValue(name, value), f"option {name}")
+    _begin(reference, solver)
+    entries, work = highs.getNumNz(), 0
+
+    def enough(event: Any) -> None:
+        nonlocal work
+        work += entries
+        if stop() or (limits.work is not None and work > limits.work):
+            event.data_in.user_interrupt = True
+
+    highs.cbMipInterrupt.subscribe(enough)
+    asked(highs.run(), "a run")
+    _go_on(stop)
+    if highs.getInfo().primal_solution_status != 2:
         return None
-    found.solution_loader.load_vars()
-    return round(pyo.value(tier)), found.termination_condition == TerminationCondition.optimal
+    solver._sol = highs.getSolution()
+    solver.load_vars()
+    return round(pyo.value(tier)), highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
+
+
+def _begin(reference: Reference, solver: Any) -> None:
+    """From the solution that the tier above has left, else from right-shift: HiGHS finds what follows from it."""
+    x, z = reference.model.x, reference.model.z
+    taken = {one.key for one in reference.options if (x[one.key].value or 0) > 0.5}
+    if not taken:
+        shifted = right_shift(reference.problem)
+        taken = {one.key for one in reference.options if shifted[one.case.id] == one.place}
+    placed = {key[0] for key in taken}
+    column = solver._pyomo_var_to_solver_var_map
+    values = {column[id(x[one.key])]: float(one.key in taken) for one in reference.options}
+    values |= {column[id(v)]: float(case not in placed) for case, v in z.items() if id(v) in column}
+    indices = np.array(sorted(values), np.int32)
+    solver._solver_model.setSolution(len(indices), indices, np.array([values[int(i)] for i in indices]))
 
 
 def _plan(reference: Reference) -> dict[str, Place]:

@@ -36,7 +36,7 @@ class _ReferenceSearch:
             raise Stopped
         from .reference_solve import solve_reference  # seconds and megabytes that a day without failures never needs
 
-        return solve_reference(self._problem)
+        return solve_reference(self._problem, stop=self._stop)
 
     def places(self, case: str) -> Sequence[Place]:
         return ()

@@ -1,8 +1,9 @@
 """Rules about something of which there is only so much: one function each, by the catalogue's id."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from orloop_common.domain.plan import Interval
@@ -24,6 +25,11 @@ class Limited:
     steps: tuple[Capacity, ...]
     committed: Sequence[Hold]
     holds: Callable[[Option], Sequence[Hold]]
+    edges: tuple[datetime, ...] = field(init=False)
+    """When what is left may change, in order."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "edges", tuple(sorted(self.moments())))
 
     def left(self, moment: datetime) -> int:
         """What committed cases leave; nothing outside of the given steps."""
@@ -40,12 +46,11 @@ class Limited:
         held = [hold for hold in self.holds(one) if hold[0].start < hold[0].end]
         if not held:
             return True
-        looks = self.moments() | {interval.start for interval, _ in held}
-        return all(
-            sum(n for i, n in held if i.start <= m < i.end) <= self.left(m)
-            for m in looks
-            if any(i.start <= m < i.end for i, _ in held)
-        )
+        edges = self.edges
+        looks = {i.start for i, _ in held}
+        for interval, _ in held:
+            looks.update(edges[bisect_left(edges, interval.start) : bisect_left(edges, interval.end)])
+        return all(sum(n for i, n in held if i.start <= m < i.end) <= self.left(m) for m in looks)
 
 
 def room_one_patient(problem: PlanProblem) -> Iterator[Limited]:

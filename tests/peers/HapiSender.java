@@ -1,6 +1,7 @@
 import ca.uhn.hl7v2.DefaultHapiContext;
 import ca.uhn.hl7v2.HapiContext;
 import ca.uhn.hl7v2.app.Connection;
+import ca.uhn.hl7v2.llp.MinLowerLayerProtocol;
 import ca.uhn.hl7v2.model.Message;
 import ca.uhn.hl7v2.util.Terser;
 import ca.uhn.hl7v2.validation.impl.ValidationContextFactory;
@@ -17,6 +18,9 @@ import java.util.concurrent.TimeUnit;
 public class HapiSender {
   public static void main(String[] arguments) throws Exception {
     try (HapiContext context = new DefaultHapiContext()) {
+      MinLowerLayerProtocol framing = new MinLowerLayerProtocol();
+      framing.setCharset(StandardCharsets.UTF_8);
+      context.setLowerLayerProtocol(framing);
       context.setValidationContext(ValidationContextFactory.noValidation());
       Connection connection = context.newClient(arguments[0], Integer.parseInt(arguments[1]), false);
       connection.getInitiator().setTimeout(15, TimeUnit.SECONDS);

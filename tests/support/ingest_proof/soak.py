@@ -247,9 +247,14 @@ def undisturbed(day: dict[str, list[Step]]) -> dict[str, list[Step]]:
     return {source: [Step(step.said) for step in steps if not step.resent] for source, steps in day.items()}
 
 
+def named_sources(sources: int, suites: int, prefix: str = "suite") -> dict[str, str]:
+    """Sources and the suite that each speaks for."""
+    return {f"SOAK{k:02d}": f"{prefix}{k % suites}" for k in range(sources)}
+
+
 def soak(total: int, sources: int, kill_every: int, seed: int, home: Path, show: bool) -> Verdict:
     """Both runs, each on a broker of its own."""
-    names = {f"SOAK{k:02d}": f"suite{k % max(1, sources // 4)}" for k in range(sources)}
+    names = named_sources(sources, max(1, sources // 4))
     site = site_file(names=names)
     day = plans(names, total, seed, 0.01, 0.01)
     outcomes = []

@@ -69,8 +69,8 @@ def play(scenario: str, seed: int) -> Played:
             received = reception.receive(Frame(body))
             for event in received.events:
                 ledger.fold(event)
-            if received.case is not None and received.identity is not None:
-                ledger.fold_identity(received.case, received.identity)
+            for record in received.records:
+                ledger.fold_record(record)
             reception.settled(received)
             played.said.append(said)
             played.bodies.append(body)

@@ -346,8 +346,8 @@ class Desk:
         received = self.reception.receive(Frame(body, faults))
         for event in received.events:
             self.ledger.fold(event)
-        if received.case is not None and received.identity is not None:
-            self.ledger.fold_identity(received.case, received.identity)
+        for record in received.records:
+            self.ledger.fold_record(record)
         self.reception.settled(received)
         self.raws += [output.message for output in received.first if output.topic == HL7_RAW]
         return received

@@ -247,12 +247,12 @@ def test_a_correction_names_what_it_replaces(desk, siu):
     assert desk.case().when(Milestone.PROCEDURE_START) == at(9, 25)
 
 
-def test_a_correction_back_to_the_first_time_counts(desk, siu):
+def test_a_correction_back_to_the_first_time_counts_with_news_beside_it(desk, siu):
+    """Alone it may be the first message sent again: see the tests of settling."""
     desk.tell(siu())
     for number, minute in enumerate((30, 25, 30)):
-        desk.tell(
-            oru(f"DTM|INCISION||2026030209{minute}+0000", control=f"R{number}", sent=f"2026030210{number:02d}00+0000")
-        )
+        told = [f"DTM|INCISION||2026030209{minute}+0000"] + ["DTM|PROC_END||20260302100100+0000"] * (number == 2)
+        desk.tell(oru(*told, control=f"R{number}", sent=f"2026030210{number:02d}00+0000"))
     assert desk.case().when(Milestone.PROCEDURE_START) == at(9, 30)
     assert len(desk.case().milestones[Milestone.PROCEDURE_START].earlier) == 2
 

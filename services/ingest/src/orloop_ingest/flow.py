@@ -11,7 +11,6 @@ from orloop_common.domain.digest import digest
 from orloop_common.domain.events import CaseDoubted, Event, FeedWentSilent
 from orloop_common.domain.site import Site
 from orloop_common.messages import CASE_IDENTITY, HL7_RAW, SUITE_EVENTS, UnreadableMessage
-from orloop_common.messages.identity import open_identity
 from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.crypto import PayloadCipher
 from orloop_common.runtime.errors import CannotDecrypt
@@ -19,6 +18,7 @@ from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.records import Output, Record
 
 from . import metrics
+from .domain.identities import open_draft
 from .domain.letters import Letters
 from .domain.silence import FeedWatch
 from .domain.ticks import next_tick
@@ -129,9 +129,10 @@ class IngestFlow:
 
     def _open(self, record: CaseIdentity) -> None:
         try:
-            identity = open_identity(record, self._cipher.decrypt)
+            draft = open_draft(record, self._cipher.decrypt)
         except (CannotDecrypt, UnreadableMessage) as error:
             metrics.UNOPENED.inc()
             _log.warning("identity_not_opened", case=record.case, error=type(error).__name__)
             return
-        self._ledger.fold_identity(record.case, identity)
+        if draft is not None:
+            self._ledger.fold_record(draft)

@@ -29,14 +29,13 @@ from orloop_common.runtime.outbox import Delivered
 from orloop_common.runtime.records import Output
 
 from . import metrics
-from .domain import header as h
+from .domain import hl7 as h
 from .domain.acknowledging import Answers, answers
-from .domain.hl7 import SourceProfile, default_profile
+from .domain.hl7 import Message, SourceProfile, default_profile
 from .domain.identities import CaseIdentityDraft
 from .domain.pseudonyms import Pseudonyms
 from .domain.quarantine import Quarantined, Reason
 from .domain.settling import Settled, settle
-from .domain.tokens import Message
 from .domain.told import Told
 from .domain.understanding import understand
 from .ledger import Ledger
@@ -151,8 +150,7 @@ class Reception:
                 broken = kind.value
         if allowed is not None and header.application not in allowed:
             broken = STRANGER
-        if broken:
-            header = _refuse(header, broken)
+        header = self._judged(header, broken)
         hash = sha256(body).hexdigest()
         id = derived_id("raw", header.application, header.facility, header.control_id, hash)
         if header.application in self._sources:
@@ -221,9 +219,8 @@ class Reception:
             if broken in _HEADS:
                 arrival.header = _refuse(h.header_of_head(body), broken)
             else:
-                arrival.header, arrival.message = h.read_header(body)
-                if broken:
-                    arrival.header = _refuse(arrival.header, broken)
+                header, arrival.message = h.read_header(body)
+                arrival.header = self._judged(header, broken)
         return arrival
 
     def remember(self, id: str, received: datetime, *, stored: bool = False) -> None:
@@ -312,6 +309,15 @@ class Reception:
         self._tell(arrival.header, Settled(problem=problem), arrival.id)
         raw = (self._raw(arrival, problem),)
         return Received(arrival.id, self._label(arrival.header), "quarantined", raw, problem=problem)
+
+    def _judged(self, header: h.Header, broken: str) -> h.Header:
+        """The header with what the frame, the certificate and the source's profile say against it."""
+        if broken:
+            return _refuse(header, broken)
+        profile = self._profiles.get(header.application)
+        if header.fault is None and profile is not None and (fault := h.misdirected(header, profile)) is not None:
+            return replace(header, fault=fault)
+        return header
 
     def _token(self, body: bytes) -> str:
         packer = zlib.compressobj(1, zlib.DEFLATED, 12, 5)  # small windows cost a quarter of the usual time

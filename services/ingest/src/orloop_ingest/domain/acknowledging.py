@@ -10,8 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from .header import LONGEST_CONTROL_ID, Fault, Header
-from .times import format_time
+from .hl7.header import LONGEST_CONTROL_ID, Fault, Header
+from .hl7.times import format_time
 
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 

@@ -89,6 +89,21 @@ def test_a_late_answer_of_an_earlier_try_is_passed_over(client: Any, hospital: A
     assert client(there.port).ask(BODY, "M1").text == "no"
 
 
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ("ERR|||207^Application internal error^HL70357^^^^^^no bed|E", "no bed"),
+        ("ERR|||207^Application internal error^HL70357|E|||see 7", "see 7"),
+        ("ERR|||207^Application internal error^HL70357|E|||see 7|no bed", "no bed"),
+        ("ERR|||207^Application internal error^HL70357|E", "Application internal error"),
+        ("ERR|SCH^1^2^101", "SCH^1^2^101"),
+    ],
+)
+def test_the_reason_is_found_wherever_an_engine_puts_it(client: Any, hospital: Any, error: str, text: str) -> None:
+    there = hospital(lambda *_: told("AE") + error.encode() + b"\r")
+    assert client(there.port).ask(BODY, "M1").text == text
+
+
 # --- withdrawal ------------------------------------------------------------------------------------
 
 

@@ -90,9 +90,9 @@ def _field(segment: list[str] | None, number: int) -> str:
 
 
 def _named(coded: str) -> str:
-    """`207^Application internal error` as its text."""
-    parts = coded.split("^")
-    return parts[1] if len(parts) > 1 and parts[1] else parts[0]
+    """`207^Application internal error` as its text; HAPI puts its own words into the ninth component."""
+    parts = [part.strip() for part in coded.split("^")] + [""] * 9
+    return parts[8] or parts[1] or parts[0]
 
 
 def _plain(text: str) -> str:

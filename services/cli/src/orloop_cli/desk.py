@@ -14,7 +14,7 @@ import typer
 
 from .errors import LauncherError
 
-if TYPE_CHECKING:  # it takes a tenth of a second, and most commands need none
+if TYPE_CHECKING:  # it takes a tenth of a second, and most commands need none of it
     import httpx
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
@@ -40,17 +40,17 @@ class Desk:
     """Asks the live ingest in the name of an interface analyst, with a token that the mesh's secret signs."""
 
     def __init__(self, at: str | None = None, suite: str | None = None, user: str | None = None) -> None:
-        import httpx
-
         from orloop_common.runtime.auth import EVERY_SUITE, Role, Tokens
         from orloop_common.runtime.clock import SystemClock
 
         url, secret = _where(at)
         self.url = url
         token = Tokens(secret, SystemClock()).mint(user or _me(), Role.INTERFACE_ANALYST, suite or EVERY_SUITE)
-        self._client = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=120, trust_env=False
-        )
+        self._how: dict[str, Any] = {
+            "headers": {"Authorization": f"Bearer {token}"},
+            "timeout": 120,
+            "trust_env": False,
+        }
         self._suite = suite
 
     @property
@@ -71,7 +71,7 @@ class Desk:
 
         given = {name: value for name, value in query.items() if value is not None}
         try:
-            answer = self._client.request(method, path, json=body, params=given)
+            answer = httpx.request(method, self.url + path, json=body, params=given, **self._how)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         return self._read(answer.status_code, answer.content)
@@ -85,7 +85,8 @@ class Desk:
         import httpx
 
         try:
-            with self._client.stream("POST", f"/v1/suites/{self.suite}/{path}", json=body) as answer:
+            url = f"{self.url}/v1/suites/{self.suite}/{path}"
+            with httpx.stream("POST", url, json=body, **self._how) as answer:
                 if answer.status_code >= 400:
                     refused = self._read(answer.status_code, answer.read())
                     yield {"refused": refused.body}

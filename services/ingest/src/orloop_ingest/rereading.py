@@ -18,12 +18,12 @@ from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.records import Output
 
 from .adapters.rawstore import Kept, RawGone, RawStore
-from .domain.header import Header
 from .domain.letters import MAPPED, Entry, Letters
 from .domain.quarantine import Reason
 from .flow import LETTERS
+from .intake import Taken
 from .ledger import Ledger
-from .reception import HL7, Arrival, Received, Reception, event_output
+from .reception import Reception, event_output
 
 _BATCH = 100
 _NOT_WHOLE = frozenset({Reason.BROKEN_FRAME.value, Reason.TOO_LONG.value})
@@ -40,7 +40,7 @@ class Reread:
     """What a kept message says today.
 
     `outcome`: mended (it was in quarantine), added (it says more than it did), unchanged, still (in quarantine),
-    worse (it was none), skipped (no whole HL7 message, or gone).
+    worse (it was none), skipped (no whole message, or gone).
     """
 
     raw: str
@@ -50,17 +50,19 @@ class Reread:
 
 
 class Rereading:
-    """Reads kept messages again in the doors' thread; the store is asked in another.
+    """Reads kept messages again; the store is asked in another thread.
 
     Parameters
     ----------
+    again
+        The intake's way for a raw record that is kept already: in the order of the calls, done when it is settled.
     rehearse
         A reception of its own on a copy of what is known: a dry run evolves that and leaves no trace.
     """
 
     def __init__(
         self,
-        reception: Reception,
+        again: Callable[[RawMessage], Awaitable[Taken]],
         rehearse: Callable[[], Reception],
         ledger: Ledger,
         writer: Writing,
@@ -68,7 +70,7 @@ class Rereading:
         clock: Clock,
         letters: Callable[[], Letters],
     ) -> None:
-        self._reception, self._rehearse, self._ledger = reception, rehearse, ledger
+        self._again, self._rehearse, self._ledger = again, rehearse, ledger
         self._writer, self.store, self._clock, self.letters = writer, store, clock, letters
 
     async def fetch(self, entry: Entry) -> Kept:
@@ -77,76 +79,60 @@ class Rereading:
 
     async def retry(self, entries: Sequence[Entry], user: str, dry_run: bool) -> AsyncIterator[Reread]:
         """Read these again, in the order in which they came."""
-        reception = self._rehearse() if dry_run else self._reception
+        reader = self._reader(dry_run)
         for entry in sorted(entries, key=lambda e: (e.partition, e.offset)):
             try:
                 kept = await self.fetch(entry)
             except RawGone as gone:
                 yield Reread(raw=entry.raw, outcome="skipped", reason=str(gone).partition("\n")[0])
                 continue
-            yield await self._again(kept, reception, user, dry_run)
+            yield await self._one(kept, reader, user, dry_run)
 
     async def replay(
         self, since: datetime, until: datetime, source: str | None, user: str, dry_run: bool, wall: bool
     ) -> AsyncIterator[Reread]:
         """Read a span again in its original order."""
-        reception = self._rehearse() if dry_run else self._reception
+        reader = self._reader(dry_run)
         records = self.store.scan(since, until, source, wall=wall)
         while batch := await asyncio.to_thread(_take, records):
-            for kept in batch:
-                yield await self._again(kept, reception, user, dry_run)
+            for one in await asyncio.gather(*(self._one(kept, reader, user, dry_run) for kept in batch)):
+                yield one
             await asyncio.sleep(0)  # senders wait for none
+
+    def _reader(self, dry_run: bool) -> Callable[[RawMessage], Awaitable[Taken]]:
+        if not dry_run:
+            return self._again
+        reception = self._rehearse()
+
+        async def read(raw: RawMessage) -> Taken:
+            done = reception.read(reception.arrive_again(raw))
+            return Taken(done.id, done.events, done.problem)
+
+        return read
+
+    async def _one(
+        self, kept: Kept, read: Callable[[RawMessage], Awaitable[Taken]], user: str, dry_run: bool
+    ) -> Reread:
+        raw, entry = kept.raw, self.letters().entries.get(kept.raw.id)
+        waiting = entry is not None and entry.closed is None
+        if (raw.problem or "").partition(":")[0] in _NOT_WHOLE:
+            return Reread(raw=raw.id, outcome="skipped", reason="It is no whole message.")
+        try:
+            self.store.open(raw)
+        except RawGone as gone:
+            return Reread(raw=raw.id, outcome="skipped", reason=str(gone).partition("\n")[0])
+        taken = await read(raw)
+        if taken.problem is not None:
+            reason = f"{taken.problem.reason}: {taken.problem}"
+            return Reread(raw=raw.id, outcome="still" if waiting else "worse", reason=reason)
+        if waiting and entry is not None and not dry_run:
+            await self.close(entry, f"{MAPPED}{user}")
+        outcome = "mended" if waiting else "added" if taken.events else "unchanged"
+        return Reread(raw=raw.id, outcome=outcome, events=len(taken.events))
 
     async def close(self, entry: Entry, how: str) -> None:
         """Close an entry for good: its doubts are withdrawn, and a letter says who closed it and why."""
-        await self._write_closing(entry, how)
-
-    async def note(self, entry: Entry, what: str) -> None:
-        """A letter about an entry that leaves it as it is."""
-        await self._writer.write([self._letter(entry, what)])
-
-    async def _again(self, kept: Kept, reception: Reception, user: str, dry_run: bool) -> Reread:
-        raw, entry = kept.raw, self.letters().entries.get(kept.raw.id)
-        waiting = entry is not None and entry.closed is None
-        if not _readable(raw):
-            return Reread(raw=raw.id, outcome="skipped", reason="no whole HL7 message")
-        try:
-            arrival = self._reopen(raw, reception)
-        except RawGone as gone:
-            return Reread(raw=raw.id, outcome="skipped", reason=str(gone).partition("\n")[0])
-        done = reception.read(arrival)
-        if done.problem is not None:
-            reception.failed(done)
-            reason = f"{done.problem.reason}: {done.problem}"
-            return Reread(raw=raw.id, outcome="still" if waiting else "worse", reason=reason)
-        outcome = "mended" if waiting else "added" if done.events else "unchanged"
-        if not dry_run:
-            await self._write(done, entry if waiting else None, user)
-        return Reread(raw=raw.id, outcome=outcome, events=len(done.events))
-
-    def _reopen(self, raw: RawMessage, reception: Reception) -> Arrival:
-        self.store.open(raw)  # RawGone if no key opens it any more
-        sealed = Arrival(raw.id, HL7, raw.received, "", raw.payload, Header()).sealed()
-        arrival = reception.reopen(sealed)
-        arrival.reread = True
-        return arrival
-
-    async def _write(self, done: Received, entry: Entry | None, user: str) -> None:
-        try:
-            if done.first:
-                await self._writer.write(done.first)
-            if done.then:
-                await self._writer.write(done.then)
-        except BaseException:
-            self._reception.failed(done)
-            raise
-        self._reception.settled(done)
-        if entry is not None:
-            await self._write_closing(entry, f"{MAPPED}{user}")
-
-    async def _write_closing(self, entry: Entry, how: str) -> None:
-        doubts = [self._withdrawn(doubt) for doubt in self.letters().to_withdraw(entry)]
-        doubts = [doubt for doubt in doubts if not self._ledger.is_written(doubt)]
+        doubts = [self._withdrawn(doubt) for doubt in self.letters().to_withdraw(entry) if self._stands(doubt)]
         self._ledger.expect(doubts)
         try:
             await self._writer.write([*(event_output(d, entry.raw) for d in doubts), self._letter(entry, how)])
@@ -154,6 +140,15 @@ class Rereading:
             self._ledger.forget(doubts)
             raise
         self._ledger.written(doubts)
+
+    async def note(self, entry: Entry, what: str) -> None:
+        """A letter about an entry that leaves it as it is."""
+        await self._writer.write([self._letter(entry, what)])
+
+    def _stands(self, doubt: CaseDoubted) -> bool:
+        """Settling may have withdrawn it: the message itself mended what was in doubt."""
+        record = self._ledger.known(doubt.suite).day.cases.get(doubt.case)
+        return record is not None and doubt.reason in record.doubts
 
     def _withdrawn(self, doubt: CaseDoubted) -> CaseDoubted:
         id = derived_id("CaseDoubted", doubt.id, "withdrawn")
@@ -170,11 +165,6 @@ class Rereading:
         )
         id = derived_id("DeadLetter", entry.raw, reason, letter.at.isoformat())
         return Output(LETTERS, entry.source, entry.suite, letter, id, entry.raw, letter.at)
-
-
-def _readable(raw: RawMessage) -> bool:
-    code = (raw.problem or "").partition(":")[0]
-    return code not in _NOT_WHOLE and not raw.message_type.startswith(("fhir:", "file:"))
 
 
 def _take(records: Iterator[Kept]) -> list[Kept]:

@@ -15,6 +15,7 @@ import typer
 from . import load, quarantine, sources, worklist
 from .errors import LauncherError
 from .plan import plan_app
+from .profile import profile_app
 
 CODES = "Exit codes: 0 done, 1 the answer is no, 2 something outside must be mended first."
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 topics_app = typer.Typer(help="Compare a Kafka's topics with contracts/, or bring them in line.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 app.add_typer(plan_app, name="plan")
+app.add_typer(profile_app, name="profile")
 load.register(app)
 worklist.register(app)
 quarantine.register(app)

@@ -94,3 +94,13 @@ def _mask_json(value: Any, key: str) -> Any:
     if isinstance(value, str) and key not in _FHIR_KEYS:
         return _mask(value)
     return value
+
+
+def may_show(segment: str, field: int) -> bool:
+    """Whether a field of HL7 v2 holds a code, a time, a place or staff, and so names no patient."""
+    return field in _SHOWN.get(segment, ())
+
+
+def mask(text: str) -> str:
+    """Letters become x and digits 9: the shape stays, and delimiters do."""
+    return _mask(text)

@@ -46,7 +46,7 @@ def scheduled(r: Reading) -> Iterator[Statement]:
             acts = actions(r, start or r.at)
         else:
             fields |= snapshot(r, start or r.at)
-        if told_room and not (by_action and any(a.room for a in acts)):
+        if told_room and not (by_action and (room is None or any(a.room for a in acts))):
             fields["room"] = room
     ref = CaseRef(ids=ids, visit=visit, patient=patient, room=room, at=start)
     creates = act is not Act.BOOKED or not (

@@ -12,6 +12,7 @@ from orloop_ingest.domain.told import CaseRef, Statement, Told
 
 from . import appointments, encounters, locations, procedures, requests, tasks
 from .context import Context, context_of
+from .deletions import deletion
 from .issues import Issue
 from .profile import READ, FhirProfile
 from .rules import check, is_later_release
@@ -43,6 +44,8 @@ def read_resource(resource: dict[str, Any], profile: FhirProfile, site: Site, re
         LATER_RELEASE for R5, WRONG_BODY for a breach of R4's rules, UNKNOWN_TYPE for a type that is not read,
         or why it cannot be mapped; `field` is a FHIRPath expression.
     """
+    if (gone := deletion(resource)) is not None:
+        return gone.told(profile, received, raw)
     issues = [issue for issue in check(resource) if issue.is_error]
     if issues:
         reason = Reason.LATER_RELEASE if is_later_release(issues) else Reason.WRONG_BODY
@@ -86,7 +89,11 @@ def tell(resource: dict[str, Any], profile: FhirProfile, site: Site, received: d
 
 def refs(resource: Any, profile: FhirProfile, site: Site, received: datetime) -> CaseRef | None:
     """The case that a resource names, even if it cannot be read further; None if it names none."""
-    if not isinstance(resource, dict) or resource.get("resourceType") not in READERS:
+    if not isinstance(resource, dict):
+        return None
+    if (gone := deletion(resource)) is not None:
+        return gone.ref
+    if resource.get("resourceType") not in READERS:
         return None
     try:
         context = context_of(resource, profile, site, received)

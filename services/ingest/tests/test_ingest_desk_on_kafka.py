@@ -88,7 +88,7 @@ def test_a_quarantined_message_is_listed_shown_masked_mended_and_retried(make_in
     ingest.start()
     rehearsed = orloop(ingest, "quarantine", "retry", "--dry-run")
     assert (rehearsed.returncode, "1 mended" in rehearsed.stdout) == (0, True), rehearsed.stdout + rehearsed.stderr
-    assert [x.version for x in told(ingest) if isinstance(x, e.CaseScheduled)] == [1]
+    assert len(entries(ingest)) == 1, "a dry run closes nothing"
     retried = orloop(ingest, "quarantine", "retry", short)
     assert (retried.returncode, "1 mended" in retried.stdout) == (0, True), retried.stdout + retried.stderr
     assert [x.version for x in told(ingest) if isinstance(x, e.CaseScheduled)] == [1, 2]

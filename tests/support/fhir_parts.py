@@ -8,7 +8,10 @@ from typing import Any
 
 import yaml
 
+from orloop_common.runtime.errors import NotDurable
 from orloop_ingest.domain.fhir import FhirProfile, parse_fhir_profile
+from orloop_ingest.domain.told import Told
+from orloop_ingest.intake import Taken
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "contracts" / "profiles" / "fhir-r4.yaml"
 RECEIVED = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -174,3 +177,19 @@ def location(state: str = "C", at: str = "2026-03-02T08:00:00Z", **more: Any) ->
 
 def all_six() -> list[dict[str, Any]]:
     return [appointment(), encounter(), location(), request(), procedure(), task()]
+
+
+class FakeIntake:
+    """Keeps what it is told; `away` is a disk that takes nothing."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.bodies: list[bytes] = []
+        self.away = False
+
+    async def take(self, told: Told, body: bytes, kind: str) -> Taken:
+        if self.away:
+            raise NotDurable("Expected the journal to take it, got nothing.\nMaybe the disk is full.")
+        self.told.append(told)
+        self.bodies.append(body)
+        return Taken(told.raw)

@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from orloop_common.domain.site import Site
-from orloop_common.runtime.errors import NotDurable, TokenRefused
+from orloop_common.runtime.errors import TokenRefused
 from orloop_common.testing import ManualClock
 from orloop_ingest.adapters import fhir_door
 from orloop_ingest.adapters.fhir_cursors import Cursors
@@ -26,8 +26,7 @@ from orloop_ingest.adapters.fhir_sources import DoorRules, FhirSource, load_sour
 from orloop_ingest.adapters.fhir_taking import FhirTaking
 from orloop_ingest.adapters.fhir_tokens import DoorTokens, KeySet
 from orloop_ingest.domain.quarantine import Reason
-from orloop_ingest.domain.told import CaseTold, Told
-from orloop_ingest.intake import Taken
+from orloop_ingest.domain.told import CaseTold
 
 ISSUER, AUDIENCE = "https://idp.example", "https://orloop.example/fhir"
 KEY, OTHER = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -38,27 +37,11 @@ def key_set(key: Any = KEY, id: str = "k1") -> bytes:
     return json.dumps({"keys": [public | {"kid": id, "alg": "ES256", "use": "sig"}]}).encode()
 
 
-class FakeIntake:
-    """Keeps what it is told; `away` is a disk that takes nothing."""
-
-    def __init__(self) -> None:
-        self.told: list[Told] = []
-        self.bodies: list[bytes] = []
-        self.away = False
-
-    async def take(self, told: Told, body: bytes, kind: str) -> Taken:
-        if self.away:
-            raise NotDurable("Expected the journal to take it, got nothing.\nMaybe the disk is full.")
-        self.told.append(told)
-        self.bodies.append(body)
-        return Taken(told.raw)
-
-
 class Door:
     """A door for the example's source, its sender, and what lies behind it."""
 
     def __init__(self, site: Site, folder: Path, reuse: bool = False) -> None:
-        self.clock, self.intake, self.asked, self.folder = ManualClock(f.RECEIVED), FakeIntake(), 0, folder
+        self.clock, self.intake, self.asked, self.folder = ManualClock(f.RECEIVED), f.FakeIntake(), 0, folder
         self.keys, self.key_reads, self.number = key_set(), 0, 0
         rules = DoorRules(issuer=ISSUER, audience=AUDIENCE, jwks="https://idp.example/jwks", reuse=reuse)
         source = FhirSource(profile=f.profile(), door=rules)

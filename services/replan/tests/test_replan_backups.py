@@ -5,15 +5,20 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from replan_call import Call, Refused
 from replan_day import LAYOUT, SITE, InstantWorkers, Suite, at, case, day_after, down, milestone, morning, tick
 
+from orloop.replan.v1 import replan_pb2 as pb
 from orloop_common.domain.building import build_problem
 from orloop_common.domain.checker import check
+from orloop_common.domain.derived import Alternative
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.rightshift import right_shift
 from orloop_common.domain.vocabulary import Milestone, Urgency
+from orloop_common.messages import from_json
 from orloop_common.runtime import LoopSettings
 from orloop_common.testing import ManualClock, MemoryBus
+from orloop_replan.adapters.servicer import ReplanServicer
 from orloop_replan.backups import BackupDesk
 from orloop_replan.domain.alternatives import fallback
 from orloop_replan.domain.backups import EMERGENCY, Backup, contingencies, holds, start_from, state_key
@@ -184,6 +189,31 @@ def test_a_room_that_goes_down_is_solved_from_its_back_up_and_the_record_holds_i
     assert {a.case: a.place for a in answer.solver.start} == right_shift(one.problem)
     assert suite.flow.state()["main"]["backups"] == [], "it has come about"
     assert suite.workers.started[-1].start == answer.solver.start
+
+
+def test_back_ups_that_hold_now_are_told_over_grpc() -> None:
+    suite, prepared = Suite(MemoryBus(), ManualClock(), InstantWorkers()), {}
+    for one in contingencies(problem()):
+        if alternative := fallback(one.problem):
+            prepared[one.key] = Backup(one.key, one.sentence, 5, alternative[0])
+    flow = ReplanFlow(SITE, ["main"], suite.workers, suite.clock, "rules", backups=Prepared(prepared))
+    suite.flow, suite.core = flow, suite.bus.core(flow, LoopSettings(topics=list(TOPICS), group="orloop.replan"))
+    servicer = ReplanServicer(InstantWorkers, lambda _: None, lambda: {s: flow.backups(s) for s in flow.suites()})
+    assert list(servicer.Backups(pb.BackupsRequest(), Call()).backups) == []  # type: ignore[arg-type]
+    suite.tell(*morning())
+    suite.settle()
+    told = servicer.Backups(pb.BackupsRequest(suite="main"), Call()).backups  # type: ignore[arg-type]
+    assert {(b.suite, b.as_of) for b in told} == {("main", 5)}
+    assert [b.contingency for b in told] == [b["if"] for b in flow.state()["main"]["backups"]]
+    room = next(b for b in told if b.key == "room-down/3")
+    read = from_json(Alternative, room.alternative)
+    assert read == prepared["room-down/3"].alternative
+    assert (room.cost, room.changes, room.summary) == (read.cost, len(read.changes), read.summary)
+    suite.tell(down("3", "10:02"))
+    suite.settle()
+    assert "room-down/3" not in {b.key for b in servicer.Backups(pb.BackupsRequest(), Call()).backups}  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="NOT_FOUND: Expected one of main, got 'north'"):
+        servicer.Backups(pb.BackupsRequest(suite="north"), Call())  # type: ignore[arg-type]
 
 
 def test_what_time_has_passed_over_is_begun_from_all_the_same() -> None:

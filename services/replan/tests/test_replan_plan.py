@@ -135,6 +135,13 @@ def test_a_wish_is_answered_and_one_that_is_none_is_named(files: Files, capsys: 
     code, out, _ = said(capsys, "explain", *files, "--why-not", f"case={case} leave", "--json")
     assert code == 0
     assert json.loads(out)["why_not"][0]["question"].startswith("Why not leave")
+    asked = [*files, "--why-not", f"case={case} start=16:00", "--json"]
+    (slow,), (soon,) = (json.loads(said(capsys, "explain", *asked, "--within", w)[1])["why_not"] for w in ("60", "0"))
+    assert soon["question"] == slow["question"]
+    assert slow["at_least"] is not None
+    assert soon["at_least"] is None or soon["at_least"] <= slow["at_least"], (
+        "no search, but what the certificate proves"
+    )
     code, _, err = said(capsys, "explain", *files, "--why-not", "case=nobody leave")
     assert code == 2
     assert err.startswith("Expected")

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import grpc
 import numpy as np
 import pytest
+from replan_call import Call, Refused
 from test_replan_reasons import SOLVER_WORDS, at, case, go, held, problem, room
 
 from orloop.replan.v1 import replan_pb2 as pb
@@ -268,6 +268,24 @@ def test_what_is_no_wish_is_named(text: str, said: str) -> None:
         parse_wish(text, two())
 
 
+def test_a_bound_for_plans_that_postpone_no_more_says_nothing_of_one_that_does() -> None:
+    one = two()
+    plan = {"hip": go("8", "12:10"), "knee": go("4", "11:50")}
+
+    def postpones(slots: Slots, start: Ints | None, parts: int) -> Resolved:
+        chosen = np.full(slots.n, -1, np.int64)
+        hip = next(i for i, c in enumerate(slots.problem.cases) if c.id == "hip")
+        chosen[hip] = np.nonzero(slots.case == hip)[0][0]
+        return Resolved(chosen)
+
+    priced = why_not(one, plan, parse_wish("case=hip leave", one), postpones, known=5)
+    strict = replace(one, weights=replace(one.weights, strict=True))
+    ranked = why_not(strict, plan, parse_wish("case=hip leave", strict), postpones, known=5)
+    assert priced.postponed == ranked.postponed == 1
+    assert priced.at_least == 5 - price(one, plan).total
+    assert ranked.at_least is None
+
+
 # --- the call ----------------------------------------------------------------------------------------
 
 
@@ -288,25 +306,6 @@ class Desk:
     def close(self) -> None: ...
 
 
-class Refused(Exception):
-    """The call was refused."""
-
-
-class Call:
-    """A call with so many seconds left."""
-
-    def time_remaining(self) -> float:
-        return 2.0
-
-    def is_active(self) -> bool:
-        return True
-
-    def set_trailing_metadata(self, _: object) -> None: ...
-
-    def abort(self, code: grpc.StatusCode, words: str) -> None:
-        raise Refused(f"{code.name}: {words}")
-
-
 def proposal(one: PlanProblem, plan: dict[str, Place]) -> Proposal:
     nothing = timedelta(0)
     paid = Price(patients_waiting=nothing, surgeons_idle=nothing, staff_overtime=nothing, postponed=0, rooms_changed=0)
@@ -319,6 +318,7 @@ def proposal(one: PlanProblem, plan: dict[str, Place]) -> Proposal:
         plan=tuple(Assignment(case=name, place=place) for name, place in plan.items()),
         cost=price(one, plan).total,
         price=paid,
+        bound=0,
     )
     fields: dict[str, Any] = dict.fromkeys(Proposal.__dataclass_fields__)
     return Proposal(**{**fields, "id": "p", "alternatives": (alternative,), "problem": pack(one)})
@@ -335,6 +335,7 @@ def test_the_call_answers_in_words_numbers_and_places() -> None:
     plan = from_json(tuple[Assignment, ...], answer.plan)  # type: ignore[arg-type]
     assert {a.case: a.place for a in plan} == {c.id: c.current for c in one.cases}
     assert (desk.jobs[0].within or 9) < 2.0
+    assert desk.jobs[0].known == known.alternatives[0].bound == 0, "what is known need not be found again"
     with pytest.raises(Refused, match="INVALID_ARGUMENT: Expected a room of main"):
         servicer.WhyNot(pb.WhyNotRequest(proposal="p", case_uid="hip", room="99"), Call())  # type: ignore[arg-type]
     with pytest.raises(Refused, match="INVALID_ARGUMENT"):
@@ -347,6 +348,8 @@ def test_an_explanation_says_kind_size_and_trade() -> None:
     one = two()
     servicer = ReplanServicer(Desk, {"p": proposal(one, {"hip": go("8", "11:00"), "knee": go("4", "11:50")})}.get)
     answer = servicer.Explain(pb.ExplainRequest(proposal="p"), Call())  # type: ignore[arg-type]
+    assert (answer.cost, answer.bound) == (price(one, {"hip": go("8", "11:00"), "knee": go("4", "11:50")}).total, 0)
+    assert servicer._workers is not None, "a solver gets warm for what is asked next"
     assert answer.trade.startswith("Against the plan as it is published: nothing is better. 1 more case changes rooms")
 
 

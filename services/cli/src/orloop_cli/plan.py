@@ -74,11 +74,13 @@ def explain(
         list[str] | None,
         typer.Option(help="case=X and room=4, leave, before=Y or start=11:00; may be repeated."),
     ] = None,
+    within: Annotated[float | None, typer.Option(help="Seconds for each wish; then what is known by then.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a plan buys and who pays, why each case moves, and what a wish would break or cost."""
     wishes = [word for wish in why_not or () for word in ("--why-not", wish)]
-    _run("explain", [str(problem), str(solution), *wishes], None, as_json)
+    guard = ["--within", str(within)] if within is not None else []
+    _run("explain", [str(problem), str(solution), *wishes, *guard], None, as_json)
 
 
 def _run(command: str, given: list[str], output: Path | None, as_json: bool) -> None:

@@ -48,7 +48,7 @@ def run(runtime: Runtime[Settings]) -> None:
     def find(proposal: str) -> Proposal | None:
         return next((p for s in flow.suites() if (p := flow.proposals(s).get(proposal))), None)
 
-    questions = ReplanServicer(open_workers, find)
+    questions = ReplanServicer(open_workers, find, lambda: {suite: flow.backups(suite) for suite in flow.suites()})
     server = serve([mounted(questions)], settings.grpc_port)
     _log.info("grpc_serves", port=server.port)
     runtime.health.checks["solver"] = workers.ready

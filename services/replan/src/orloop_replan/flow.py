@@ -28,7 +28,7 @@ from .domain.answers import (
     still_stands,
     without_solving,
 )
-from .domain.backups import holds, keys_of, start_from
+from .domain.backups import Backup, holds, keys_of, start_from
 from .domain.solving import in_turn
 from .ports import Backups, Job, Limits, Solved, Workers
 from .watch import Watch, weighty
@@ -146,28 +146,28 @@ class ReplanFlow:
                 "as_of": watch.as_of,
                 "unanswered": len(watch.pending),
                 "answers": len(watch.proposals),
-                "backups": self._shown(suite, watch),
+                "backups": [
+                    {
+                        "if": backup.sentence,
+                        "summary": backup.alternative.summary,
+                        "changes": len(backup.alternative.changes),
+                        "cost": backup.alternative.cost,
+                        "as_of": backup.as_of,
+                    }
+                    for backup in self.backups(suite)
+                ],
             }
             for suite, watch in sorted(self._watches.items())
         }
 
-    def _shown(self, suite: str, watch: Watch) -> list[dict[str, Any]]:
-        """The back-ups that the checker passes now."""
+    def backups(self, suite: str) -> tuple[Backup, ...]:
+        """The back-ups of a suite that the checker passes now."""
+        watch = self._watches.get(suite)
         held = self._backups.held(suite) if self._backups is not None else {}
-        if not held or watch.day.now is None:
-            return []
+        if not held or watch is None or watch.day.now is None:
+            return ()
         problem = watch.problem(lead=False)
-        return [
-            {
-                "if": backup.sentence,
-                "summary": backup.alternative.summary,
-                "changes": len(backup.alternative.changes),
-                "cost": backup.alternative.cost,
-                "as_of": backup.as_of,
-            }
-            for _, backup in sorted(held.items())
-            if holds(backup, problem)
-        ]
+        return tuple(backup for _, backup in sorted(held.items()) if holds(backup, problem))
 
     def proposals(self, suite: str) -> Mapping[str, Proposal]:
         """The newest answers of a suite, by id."""

@@ -8,23 +8,26 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from orloop_common.domain.checker import Broken, check
 from orloop_common.domain.cost import price
 from orloop_common.domain.faults import committed_faults
-from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.solution import PlanSolution
 from orloop_common.messages import to_json
 
 from . import plan_tables
+from .domain.search import Job, never
 from .domain.wishes import WishAnswer, WishError, parse_wish
 from .generate import KINDS, GeneratorError, generate
 from .generate_events import EVENTS
 from .plan_files import PlanFileError, places, read_problem, read_solution, write
+
+WITHIN = 20.0
+"""Wall seconds after which a wish is answered with what is known by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +142,11 @@ def _check(given: argparse.Namespace) -> int:
 
 def _explain(given: argparse.Namespace) -> int:
     problem = read_problem(given.problem)
-    plan = places(read_solution(given.solution, problem))
+    solution = read_solution(given.solution, problem)
+    plan = places(solution)
     from .domain.explain import explain, trade
 
-    answers = _why_not(problem, plan, given.why_not)
+    answers = _why_not(problem, solution, given.why_not, given.within)
     reasons, traded = explain(problem, plan), trade(problem, plan)
     if given.json:
         told = {"reasons": reasons, "trade": traded, "why_not": answers}
@@ -156,15 +160,20 @@ def _explain(given: argparse.Namespace) -> int:
     return 0
 
 
-def _why_not(problem: PlanProblem, plan: dict[str, Place], asked: Sequence[str]) -> list[WishAnswer]:
-    """The answers to wishes; the solver is loaded only if there are any."""
+def _why_not(problem: PlanProblem, solution: PlanSolution, asked: Sequence[str], within: float) -> list[WishAnswer]:
+    """The answers to wishes, so many wall seconds for each; the solver is loaded only if there are any."""
     wishes = [parse_wish(text, problem) for text in asked]
     if not wishes:
         return []
-    from .adapters.resolving import PriceAndFixAgain
-    from .domain.why_not import why_not
+    from .adapters.resolving import say
+    from .domain.certificate import verify
 
-    return [why_not(problem, plan, wish, PriceAndFixAgain()) for wish in wishes]
+    known, postponed = None, [one.case for one in solution.plan if one.place.room is None]
+    if solution.certificate is not None:
+        known = verify(problem, solution.certificate, postponed)
+    job = Job(id="why_not", problem=problem, start=solution.plan, within=within, known=known)
+    answers = [say(replace(job, wish=wish), never).said for wish in wishes]
+    return [answer for answer in answers if answer is not None]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -194,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--certificate", action="store_true")
     made = command("explain", _explain, "problem", "solution")
     made.add_argument("--why-not", action="append", default=[])
+    made.add_argument("--within", type=float, default=WITHIN, metavar="SECONDS")
     return parser
 
 

@@ -69,7 +69,7 @@ def say(job: Job, stop: Stop, clock: Clock | None = None) -> Solved:
 
     resolve = PriceAndFixAgain(job.seed, stop=enough)
     plan = {a.case: a.place for a in job.start}
-    said = why_not(job.problem, plan, job.wish, resolve)
+    said = why_not(job.problem, plan, job.wish, resolve, known=job.known)
     if stop():
         raise Stopped
     return Solved(id=job.id, alternatives=(), solver=resolve.record(job), said=said)

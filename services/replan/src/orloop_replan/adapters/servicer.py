@@ -1,8 +1,8 @@
-"""gRPC: solve a problem without publishing, explain a proposal."""
+"""gRPC: solve a problem without publishing, explain a proposal, ask why not, see what is prepared."""
 
 import shlex
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import grpc
@@ -15,6 +15,7 @@ from orloop_common.domain.problem import PlanProblem
 from orloop_common.messages import UnreadableMessage, from_json, to_json
 from orloop_common.runtime.grpcserve import Mounted, abort
 from orloop_replan.domain.answers import unpack
+from orloop_replan.domain.backups import Backup
 from orloop_replan.domain.explain import trade
 from orloop_replan.domain.reasons import reason_of
 from orloop_replan.domain.wishes import Wish, WishAnswer, WishError, parse_wish
@@ -28,10 +29,15 @@ WITHIN, MARGIN = 1.6, 0.3
 class ReplanServicer(replan_pb2_grpc.ReplanServiceServicer):
     """Questions to the planner; `open_workers` starts a solver of their own, so that no trigger waits for them."""
 
-    def __init__(self, open_workers: Callable[[], Workers], find: Callable[[str], Proposal | None]) -> None:
-        self._open_workers, self._find = open_workers, find
+    def __init__(
+        self,
+        open_workers: Callable[[], Workers],
+        find: Callable[[str], Proposal | None],
+        backups: Callable[[], Mapping[str, Sequence[Backup]]] = dict,
+    ) -> None:
+        self._open_workers, self._find, self._backups = open_workers, find, backups
         self._workers: Workers | None = None
-        self._one = threading.Lock()
+        self._one, self._opening = threading.Lock(), threading.Lock()
 
     def Solve(self, request: replan_pb2.SolveRequest, context: grpc.ServicerContext) -> replan_pb2.SolveResponse:
         """Solve one problem; calls wait for each other."""
@@ -44,10 +50,19 @@ class ReplanServicer(replan_pb2_grpc.ReplanServiceServicer):
         return replan_pb2.SolveResponse(alternatives=to_json(solved.alternatives), path=solved.solver.path)
 
     def Explain(self, request: replan_pb2.ExplainRequest, context: grpc.ServicerContext) -> replan_pb2.ExplainResponse:
-        """What each change of an alternative is for, and what leaving it out would break or cost."""
+        """What each change of an alternative is for, and what leaving it out would break or cost.
+
+        Who asks this asks why not next: a solver is warm by then.
+        """
+        self._opened()
         problem, alternative = self._asked_about(request, context)
         plan = {a.case: a.place for a in alternative.plan}
-        return replan_pb2.ExplainResponse(reasons=explain(problem, alternative), trade=trade(problem, plan).sentence)
+        return replan_pb2.ExplainResponse(
+            reasons=explain(problem, alternative),
+            trade=trade(problem, plan).sentence,
+            cost=alternative.cost,
+            bound=alternative.bound,
+        )
 
     def WhyNot(self, request: replan_pb2.WhyNotRequest, context: grpc.ServicerContext) -> replan_pb2.WhyNotResponse:
         """What a wish would break or cost; what is known when the deadline is near, if it comes first."""
@@ -59,12 +74,26 @@ class ReplanServicer(replan_pb2_grpc.ReplanServiceServicer):
             abort(context, grpc.StatusCode.INVALID_ARGUMENT, wanted, hint)
         within = max(0.1, min(WITHIN, (context.time_remaining() or WITHIN) - MARGIN))
         name = digest((problem.suite, alternative.id, wish))
-        job = Job(id=name, problem=problem, start=alternative.plan, wish=wish, within=within)
+        job = Job(id=name, problem=problem, start=alternative.plan, wish=wish, within=within, known=alternative.bound)
         with self._one:
             solved = self._solve(job, context)
         if solved.said is None:
             abort(context, grpc.StatusCode.UNAVAILABLE, "Expected an answer, got none in time.", "Maybe ask again.")
         return said(solved.said)
+
+    def Backups(self, request: replan_pb2.BackupsRequest, context: grpc.ServicerContext) -> replan_pb2.BackupsResponse:
+        """What would be done if something happened now, as far as it holds."""
+        known = self._backups()
+        if request.suite and request.suite not in known:
+            abort(
+                context,
+                grpc.StatusCode.NOT_FOUND,
+                f"Expected one of {', '.join(sorted(known)) or 'no suite yet'}, got {request.suite!r}.",
+                "Maybe another planner has it.",
+            )
+        wanted = {suite: held for suite, held in sorted(known.items()) if request.suite in ("", suite)}
+        told = [_told(suite, backup) for suite, held in wanted.items() for backup in held]
+        return replan_pb2.BackupsResponse(backups=told)
 
     def _asked_about(
         self, request: replan_pb2.ExplainRequest | replan_pb2.WhyNotRequest, context: grpc.ServicerContext
@@ -92,16 +121,21 @@ class ReplanServicer(replan_pb2_grpc.ReplanServiceServicer):
         if self._workers is not None:
             self._workers.close()
 
+    def _opened(self) -> Workers:
+        with self._opening:
+            if self._workers is None:
+                self._workers = self._open_workers()
+            return self._workers
+
     def _solve(self, job: Job, context: grpc.ServicerContext) -> Solved:
-        if self._workers is None:
-            self._workers = self._open_workers()
-        self._workers.start(job)
+        workers = self._opened()
+        workers.start(job)
         pause = threading.Event()
         while context.is_active():
-            if (solved := self._workers.poll()) is not None:
+            if (solved := workers.poll()) is not None:
                 return solved
             pause.wait(POLL)
-        self._workers.cancel()
+        workers.cancel()
         abort(context, grpc.StatusCode.CANCELLED, "The caller went away.", "Maybe give it a longer deadline.")
         return None
 
@@ -156,6 +190,19 @@ def said(answer: WishAnswer) -> replan_pb2.WhyNotResponse:
         postponed=answer.postponed,
         plan=to_json(plan) if plan else b"",
         better=answer.better,
+    )
+
+
+def _told(suite: str, backup: Backup) -> replan_pb2.Backup:
+    return replan_pb2.Backup(
+        suite=suite,
+        key=backup.key,
+        contingency=backup.sentence,
+        summary=backup.alternative.summary,
+        changes=len(backup.alternative.changes),
+        cost=backup.alternative.cost,
+        as_of=backup.as_of,
+        alternative=to_json(backup.alternative),
     )
 
 

@@ -105,7 +105,8 @@ class Job:
 
     `start` is a plan to begin from (a back-up), repaired where it no longer holds; `limits` are others than the
     engine's own. `skip` engines are passed over, because of `note`. With a `wish` the question is not for a plan
-    but what the wish would do to `start`; `within` is how many seconds of wall time there are for it.
+    but what the wish would do to `start`; `within` is how many seconds of wall time there are for it, and no plan
+    that postpones as little as `start` costs less than `known`.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Job:
     note: str = ""
     wish: Wish | None = None
     within: float | None = None
+    known: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

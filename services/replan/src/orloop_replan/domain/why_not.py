@@ -54,7 +54,7 @@ def why_not(
 ) -> WishAnswer:
     """What `wish` breaks or costs against `plan`.
 
-    `slots` spares building the arrays again; `known` is a cost that no plan of the problem is below.
+    `slots` spares building the arrays again; `known` is a cost that no plan is below that postpones as little.
 
     Raises
     ------
@@ -79,6 +79,8 @@ def why_not(
 
 def _answer(problem: PlanProblem, plan: Plan, wish: Wish, asked: str, found: "_Found", known: int | None) -> WishAnswer:
     now = price(problem, plan).total
+    if problem.weights.strict and (found.plan is None or _postponed(found.plan) > _postponed(plan)):
+        known = None  # it says nothing of plans that postpone more
     bounds = [b for b in (found.bound, known) if b is not None]
     at_least = max(bounds) - now if bounds else None
     if found.plan is None:

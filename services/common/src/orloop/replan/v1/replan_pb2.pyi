@@ -53,12 +53,16 @@ class ChangeReason(_message.Message):
     def __init__(self, case_uid: _Optional[str] = ..., sentence: _Optional[str] = ..., rules: _Optional[_Iterable[str]] = ..., undone_costs: _Optional[int] = ..., undone_breaks: _Optional[_Iterable[str]] = ..., kind: _Optional[str] = ..., minutes: _Optional[int] = ..., together: _Optional[_Iterable[str]] = ..., together_costs: _Optional[int] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("reasons", "trade")
+    __slots__ = ("reasons", "trade", "cost", "bound")
     REASONS_FIELD_NUMBER: _ClassVar[int]
     TRADE_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    BOUND_FIELD_NUMBER: _ClassVar[int]
     reasons: _containers.RepeatedCompositeFieldContainer[ChangeReason]
     trade: str
-    def __init__(self, reasons: _Optional[_Iterable[_Union[ChangeReason, _Mapping]]] = ..., trade: _Optional[str] = ...) -> None: ...
+    cost: int
+    bound: int
+    def __init__(self, reasons: _Optional[_Iterable[_Union[ChangeReason, _Mapping]]] = ..., trade: _Optional[str] = ..., cost: _Optional[int] = ..., bound: _Optional[int] = ...) -> None: ...
 
 class WhyNotRequest(_message.Message):
     __slots__ = ("proposal", "alternative", "case_uid", "room", "leave", "before", "start")
@@ -97,3 +101,35 @@ class WhyNotResponse(_message.Message):
     plan: bytes
     better: bool
     def __init__(self, question: _Optional[str] = ..., answer: _Optional[str] = ..., rules: _Optional[_Iterable[str]] = ..., at_least: _Optional[int] = ..., at_most: _Optional[int] = ..., postponed: _Optional[int] = ..., plan: _Optional[bytes] = ..., better: _Optional[bool] = ...) -> None: ...
+
+class BackupsRequest(_message.Message):
+    __slots__ = ("suite",)
+    SUITE_FIELD_NUMBER: _ClassVar[int]
+    suite: str
+    def __init__(self, suite: _Optional[str] = ...) -> None: ...
+
+class Backup(_message.Message):
+    __slots__ = ("suite", "key", "contingency", "summary", "changes", "cost", "as_of", "alternative")
+    SUITE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    CONTINGENCY_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    ALTERNATIVE_FIELD_NUMBER: _ClassVar[int]
+    suite: str
+    key: str
+    contingency: str
+    summary: str
+    changes: int
+    cost: int
+    as_of: int
+    alternative: bytes
+    def __init__(self, suite: _Optional[str] = ..., key: _Optional[str] = ..., contingency: _Optional[str] = ..., summary: _Optional[str] = ..., changes: _Optional[int] = ..., cost: _Optional[int] = ..., as_of: _Optional[int] = ..., alternative: _Optional[bytes] = ...) -> None: ...
+
+class BackupsResponse(_message.Message):
+    __slots__ = ("backups",)
+    BACKUPS_FIELD_NUMBER: _ClassVar[int]
+    backups: _containers.RepeatedCompositeFieldContainer[Backup]
+    def __init__(self, backups: _Optional[_Iterable[_Union[Backup, _Mapping]]] = ...) -> None: ...

@@ -50,6 +50,11 @@ class ReplanServiceStub:
                 request_serializer=orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotRequest.SerializeToString,
                 response_deserializer=orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotResponse.FromString,
                 _registered_method=True)
+        self.Backups = channel.unary_unary(
+                '/orloop.replan.v1.ReplanService/Backups',
+                request_serializer=orloop_dot_replan_dot_v1_dot_replan__pb2.BackupsRequest.SerializeToString,
+                response_deserializer=orloop_dot_replan_dot_v1_dot_replan__pb2.BackupsResponse.FromString,
+                _registered_method=True)
 
 
 class ReplanServiceServicer:
@@ -77,6 +82,13 @@ class ReplanServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backups(self, request, context):
+        """Back-ups worked out ahead of time that could be carried out now if their event came about: the checker's word.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReplanServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_ReplanServiceServicer_to_server(servicer, server):
                     servicer.WhyNot,
                     request_deserializer=orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotRequest.FromString,
                     response_serializer=orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotResponse.SerializeToString,
+            ),
+            'Backups': grpc.unary_unary_rpc_method_handler(
+                    servicer.Backups,
+                    request_deserializer=orloop_dot_replan_dot_v1_dot_replan__pb2.BackupsRequest.FromString,
+                    response_serializer=orloop_dot_replan_dot_v1_dot_replan__pb2.BackupsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class ReplanService:
             '/orloop.replan.v1.ReplanService/WhyNot',
             orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotRequest.SerializeToString,
             orloop_dot_replan_dot_v1_dot_replan__pb2.WhyNotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orloop.replan.v1.ReplanService/Backups',
+            orloop_dot_replan_dot_v1_dot_replan__pb2.BackupsRequest.SerializeToString,
+            orloop_dot_replan_dot_v1_dot_replan__pb2.BackupsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -153,7 +153,7 @@ class Run:
 
     async def _send(self, within: float) -> list[Sender]:
         senders = [Sender(self.stand.port, steps, self._heard) for steps in self.plans.values()]
-        helpers = [asyncio.create_task(self._disturb()), asyncio.create_task(self._tell())]
+        helpers = [asyncio.create_task(each) for each in (self._kill(), self._restart(), self._tell())]
         try:
             async with asyncio.timeout(within):
                 await asyncio.gather(*(sender.run() for sender in senders))
@@ -168,15 +168,19 @@ class Run:
     def _heard(self) -> None:
         self._done += 1
 
-    async def _disturb(self) -> None:
-        while not self._over:
-            if self.kill_every and self._done >= (self._kills + 1) * self.kill_every:
+    async def _kill(self) -> None:
+        while not self._over and self.kill_every:
+            if self._done >= (self._kills + 1) * self.kill_every:
                 self._kills += 1
                 await asyncio.to_thread(self._kill_ingest)
-            elif self.restart_at and not self._restarts and self._done >= self.restart_at:
+            await asyncio.sleep(0.005)
+
+    async def _restart(self) -> None:
+        while not self._over and self.restart_at:
+            if not self._restarts and self._done >= self.restart_at:
                 self._restarts += 1
                 await asyncio.to_thread(self._kill_broker)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.005)
 
     def _kill_ingest(self) -> None:
         self.stand.kill()

@@ -24,7 +24,8 @@ from orloop_writeback.domain.routes import Route, Routes
 from orloop_writeback.flow import TOPICS, WritebackFlow
 from orloop_writeback.ports import Word
 
-CIPHER = PayloadCipher(generate_key())
+CIPHER_KEY = generate_key()
+CIPHER = PayloadCipher(CIPHER_KEY)
 CANARY = ("Zimtstern^Ottilie", "990017", "19410203", "VIS-88")
 
 

@@ -149,7 +149,7 @@ def test_a_process_killed_after_sending_and_before_recording_sends_the_same_byte
     try:
         service.wait_ready()
         approve(desk, "hip")
-        assert came.wait(15)
+        assert came.wait(45)
         service.kill()
         assert answers(desk) == []
         service.start().wait_ready()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orloop_ingest.domain.hl7.tokens import Delimiters, NotHl7, escape, tokenize, unescape
 from orloop_ingest.domain.quarantine import Quarantined
-from orloop_ingest.domain.tokens import Delimiters, NotHl7, escape, tokenize, unescape
 
 FIVE = Delimiters(b"|", b"^", b"~", b"\\", b"&", b"#")
 MARKS = st.permutations([bytes([c]) for c in b"|^~\\&#!$%*/;<>@_"]).map(lambda marks: Delimiters(*marks[:5]))

@@ -1,13 +1,11 @@
 """Read, then settle: what an HL7 message means for the log. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 
 from orloop_common.domain.site import Site
 
-from .hl7 import Header, Message, SourceProfile, read_message, refs
+from .hl7 import Header, Message, SourceProfile, content_of, read_message, refs
 from .known import Known
 from .pseudonyms import Pseudonyms
 from .quarantine import Quarantined
@@ -39,7 +37,6 @@ def understand(
     raw
         The id of the raw record, which a doubt points to.
     """
-    content = content_of(message, header)
     try:
         told = read_message(message, header, profile, site, received, raw)
     except Quarantined as problem:
@@ -50,15 +47,8 @@ def understand(
             at=received,
             received=received,
             raw=raw,
-            content=content,
+            content=content_of(message, header),
         )
         only_known = profile.kinds.get(header.kind, header.kind) != "SIU"
         return doubt(told, refs(message, profile), problem, known, pseudonyms, only_known=only_known)
-    return settle(replace(told, content=content), known, pseudonyms)
-
-
-def content_of(message: Message, header: Header) -> str:
-    """Digest of a message without its header: what an outage resend, with new MSH-7 and MSH-10, leaves as it was."""
-    lines = [header.kind.encode(), header.trigger.encode()]
-    lines += [segment.line for segment in message.segments[1:]]
-    return sha256(b"\r".join(lines)).hexdigest()[:32]
+    return settle(told, known, pseudonyms)

@@ -3,7 +3,7 @@
 from .header import Fault, Header, header_of_head, misdirected, read_header
 from .profile import SourceProfile, default_profile
 from .tokens import Message, NotHl7, tokenize
-from .told_by import read_message, refs
+from .told_by import content_of, read_message, refs
 
 __all__ = [
     "Fault",
@@ -11,6 +11,7 @@ __all__ = [
     "Message",
     "NotHl7",
     "SourceProfile",
+    "content_of",
     "default_profile",
     "header_of_head",
     "misdirected",

@@ -77,7 +77,7 @@ def read_header(body: bytes) -> tuple[Header, Message | None]:
     kind, trigger = text(9), type_ if type_.isascii() and type_.isprintable() else ""
     processing, version = text(11), text(12)
     control = fields[10] if count > 10 else b""
-    fault = _fault(message, control, kind, trigger, processing, version)
+    fault = _fault(message, control, kind, trigger, version)
     header = Header(
         d,
         text(3),
@@ -98,7 +98,7 @@ def read_header(body: bytes) -> tuple[Header, Message | None]:
     return header, message
 
 
-def _fault(message: Message, control: bytes, kind: str, trigger: str, processing: str, version: str) -> Fault | None:
+def _fault(message: Message, control: bytes, kind: str, trigger: str, version: str) -> Fault | None:
     if len(message.all(b"MSH")) > 1:
         return Fault("100", "MSH", "Expected one message in a frame, got several.")
     if not kind or (not trigger and kind != "ACK"):
@@ -109,8 +109,6 @@ def _fault(message: Message, control: bytes, kind: str, trigger: str, processing
         return Fault("102", "MSH-10", "Expected a control id of printable ASCII characters.")
     if not _VERSION.fullmatch(version):
         return Fault("203", "MSH-12", "Expected an HL7 version from 2.2 to 2.9.")
-    if processing not in ("", "P"):
-        return Fault("202", "MSH-11", "Expected processing id P: this door takes no test messages.")
     return None
 
 
@@ -118,7 +116,7 @@ def misdirected(header: Header, profile: SourceProfile) -> Fault | None:
     """Why a message is not for this door, by what the profile expects of MSH-5, MSH-6 and MSH-11; None if it is."""
     expected = profile.expected
     if expected.processing and header.processing not in expected.processing:
-        return Fault("202", "MSH-11", "Expected another processing id: this door takes no such messages.")
+        return Fault("202", "MSH-11", "Expected another processing id: this door takes no test messages.")
     if expected.application and header.receiving_application not in expected.application:
         return Fault("103", "MSH-5", "Expected another receiving application: this message is for someone else.")
     if expected.facility and header.receiving_facility not in expected.facility:

@@ -56,17 +56,18 @@ def read(r: Reading) -> Told:
         at=r.at,
         received=r.received,
         raw=r.raw,
-        content=content_of(r),
+        content=content_of(r.message, r.header),
         statements=statements,
         notes=tuple(r.notes),
         flags=tuple(r.flags),
     )
 
 
-def content_of(r: Reading) -> str:
-    """Digest of all that a resend leaves as it was: the type, and every segment but MSH."""
-    body = b"\r".join([s.line for s in r.message.segments[1:]])
-    return sha256(r.header.type.encode() + b"\r" + body).hexdigest()[:32]
+def content_of(message: Message, header: Header) -> str:
+    """Digest of a message without its header: what an outage resend, with new MSH-7 and MSH-10, leaves as it was."""
+    lines = [header.kind.encode(), header.trigger.encode()]
+    lines += [segment.line for segment in message.segments[1:]]
+    return sha256(b"\r".join(lines)).hexdigest()[:32]
 
 
 def _statements(r: Reading) -> Iterator[Statement]:

@@ -5,7 +5,6 @@ log: after a crash the same message goes out under the same MSH-10, and the hosp
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +24,7 @@ from .domain.book import SuiteBook
 from .domain.message import Answer, Step
 from .domain.routes import Routes
 from .domain.statuses import statuses
+from .domain.under_way import UnderWay, late
 from .domain.worklist import Line, worklist
 from .ports import Courier, Scribe, Word, Words
 
@@ -34,20 +34,6 @@ _ANSWERS = {
     "refused": ChangeAnswer.REFUSED,
     "unanswered": ChangeAnswer.TIMED_OUT,
 }
-
-
-@dataclass
-class _Way:
-    """What is under way for one suite, and what was published; gone after a crash, and made again."""
-
-    sending: Step | None = None
-    withdrawn: bool = False
-    waits: dict[tuple[str, str], str] = field(default_factory=dict)
-    words: dict[str, Word] = field(default_factory=dict)
-    lines: tuple[Line, ...] = ()
-    parked: tuple[Step, datetime] | None = None
-    told: dict[str, tuple[str, str]] = field(default_factory=dict)
-    published: dict[str, tuple[object, ...]] = field(default_factory=dict)
 
 
 class WritebackFlow:
@@ -66,11 +52,12 @@ class WritebackFlow:
     ) -> None:
         self._routes = routes or Routes(sending=courier is not None)
         self._words = words
+        self._said: dict[str, Word] = {}
         self._suites = frozenset(suites)
         self._calendar = OperationalCalendar(site.timezone, site.day_boundary)
         self._clock, self._scribe, self._courier, self._echo_within = clock, scribe, courier, echo_within
         self._books: dict[str, SuiteBook] = {}
-        self._ways: dict[str, _Way] = {}
+        self._ways: dict[str, UnderWay] = {}
         self._texts: dict[str, dict[tuple[str, str], str]] = {}
         self._places: dict[str, Partition] = {}
 
@@ -100,7 +87,7 @@ class WritebackFlow:
             way = self._ways[suite]
             way.told = {id: change for id, change in way.told.items() if id not in book.day.seen}
             self._recheck(book, way)
-            yield from self._late(book, way)
+            yield from self._given_up(book, way)
             if self._courier is not None and not way.told:
                 yield from self._next(book, way)
             way.lines = worklist(book.day, book.by_hand)
@@ -131,7 +118,7 @@ class WritebackFlow:
     def _book(self, suite: str) -> SuiteBook:
         if suite not in self._books:
             self._books[suite] = SuiteBook(SuiteDay(suite=suite, calendar=self._calendar), self._routes)
-            self._ways[suite], self._texts[suite] = _Way(), {}
+            self._ways[suite], self._texts[suite] = UnderWay(), {}
         return self._books[suite]
 
     def _heard(self, answer: Answer) -> Iterator[Output]:
@@ -150,7 +137,7 @@ class WritebackFlow:
         else:
             way.parked = (step, self._clock.now())
 
-    def _recheck(self, book: SuiteBook, way: _Way) -> None:
+    def _recheck(self, book: SuiteBook, way: UnderWay) -> None:
         """Before every further try: what happened since the first one may speak against it."""
         step = way.sending
         if step is None or way.withdrawn or self._courier is None:
@@ -161,29 +148,12 @@ class WritebackFlow:
             self._courier.withdraw(step)
             _log.info("change_to_be_withdrawn", control_id=step.control_id, reason=why)
 
-    def _late(self, book: SuiteBook, way: _Way) -> Iterator[Output]:
-        """An echo that does not come ends the change, and so does a time by which nobody has keyed it in."""
-        suite = book.day.suite
-        if not way.told and (found := book.unechoed(self._echo_within)) is not None:
-            late, within = found
-            case, text = late.change.case, _unconfirmed(within)
-            yield self._answer(way, suite, late.proposal, case, ChangeAnswer.UNCONFIRMED, text, None)
-        elif not way.told and (gone := book.expired(self._echo_within)) is not None:
-            text = "Nobody has said that this was keyed in, and its time has passed."
-            yield self._answer(way, suite, gone.proposal, gone.change.case, ChangeAnswer.REFUSED, text, None)
-        if way.parked is None:
-            return
-        step, since = way.parked
-        within = step.route.confirm_within or self._echo_within
-        pending = book.day.pending.get(step.case)
-        if book.arrived(step) or pending is None or pending.proposal != step.proposal:
-            way.parked = None
-        elif book.day.now is not None and book.day.now - since > within:
-            way.parked = None
-            text = _unconfirmed(within)
-            yield self._answer(way, suite, step.proposal, step.case, ChangeAnswer.UNCONFIRMED, text, None)
+    def _given_up(self, book: SuiteBook, way: UnderWay) -> Iterator[Output]:
+        for one in late(book, way, self._echo_within):
+            proposal, case = one.pending.proposal, one.pending.change.case
+            yield self._answer(way, book.day.suite, proposal, case, one.answer, one.text, one.step)
 
-    def _next(self, book: SuiteBook, way: _Way) -> Iterator[Output]:
+    def _next(self, book: SuiteBook, way: UnderWay) -> Iterator[Output]:
         """Send what may be sent now; what must not be sent any more is answered by ourselves."""
         if way.sending is not None or way.parked is not None:
             return
@@ -204,7 +174,7 @@ class WritebackFlow:
         if objection is not None:
             yield self._answer(way, step.suite, step.proposal, step.case, ChangeAnswer.REFUSED, objection, None)
 
-    def _dispatch(self, book: SuiteBook, way: _Way, step: Step) -> str | None:
+    def _dispatch(self, book: SuiteBook, way: UnderWay, step: Step) -> str | None:
         assert self._scribe is not None
         assert self._courier is not None
         try:
@@ -221,9 +191,9 @@ class WritebackFlow:
         """What people said of the worklist becomes an answer like the hospital's; the echo decides all the same."""
         if self._words is None:
             return
-        for way in self._ways.values():
-            for id in [id for id in way.words if id not in way.told]:
-                self._words.settled(way.words.pop(id), id)
+        for id, word in list(self._said.items()):
+            if id not in self._ways.get(word.suite, UnderWay()).told:
+                self._words.settled(self._said.pop(id), id)
         for word in self._words.heard():
             book, way_ = self._books.get(word.suite), self._ways.get(word.suite)
             line = next((one for one in way_.lines if one.case == word.case), None) if way_ else None
@@ -233,7 +203,7 @@ class WritebackFlow:
             answer = ChangeAnswer.ACKNOWLEDGED if word.done else ChangeAnswer.REFUSED
             text = f"{'Keyed in by' if word.done else 'Not keyed in, says'} {word.who}. {word.text}".strip()
             output = self._answer(way_, word.suite, word.proposal, word.case, answer, text, None)
-            way_.words[output.id] = word
+            self._said[output.id] = word
             yield output
 
     def lines(self, suite: str) -> tuple[tuple[Line, str], ...]:
@@ -245,7 +215,7 @@ class WritebackFlow:
         return tuple((line, sealed[line.case].payload if line.case in sealed else "") for line in way.lines)
 
     def _answer(
-        self, way: _Way, suite: str, proposal: str, case: str, answer: ChangeAnswer, text: str, step: Step | None
+        self, way: UnderWay, suite: str, proposal: str, case: str, answer: ChangeAnswer, text: str, step: Step | None
     ) -> Output:
         id = derived_id("change-answered", proposal, case, answer)
         event = e.ChangeAnswered(
@@ -262,7 +232,7 @@ class WritebackFlow:
         metrics.ANSWERS.labels(suite, str(answer)).inc()
         return Output(SUITE_EVENTS, suite, suite, event, id, cause=derived_id("decision", proposal), at=event.at)
 
-    def _tell(self, book: SuiteBook, way: _Way) -> Iterator[Output]:
+    def _tell(self, book: SuiteBook, way: UnderWay) -> Iterator[Output]:
         """Each change's status, when it is another than was said last."""
         day = book.day
         metrics.PENDING.labels(day.suite).set(len(day.pending))
@@ -285,11 +255,6 @@ class WritebackFlow:
             way.published[case] = news
             id = derived_id(WRITEBACK_STATUS, day.suite, case, str(book.offset), digest(status))
             yield Output(WRITEBACK_STATUS, f"{day.suite}/{case}", day.suite, status, id, at=at)
-
-
-def _unconfirmed(within: timedelta) -> str:
-    minutes = round(within.total_seconds() / 60)
-    return f"Accepted, but the hospital's own feed has not shown it within {minutes} minutes."
 
 
 def _decided(day: SuiteDay, status: WritebackStatus) -> datetime:

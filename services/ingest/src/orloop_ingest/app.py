@@ -2,40 +2,38 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from orloop_common.domain.site import Site
-from orloop_common.messages import CASE_IDENTITY, HL7_RAW, SUITE_EVENTS
 from orloop_common.messages.sitefile import SiteFileError, parse_site
 from orloop_common.runtime.auth import Tokens
 from orloop_common.runtime.crypto import PayloadCipher
 from orloop_common.runtime.errors import ConfigurationError
 from orloop_common.runtime.health import bind
-from orloop_common.runtime.kafkalog import KafkaSender
-from orloop_common.runtime.outbox import Outbox
 from orloop_common.runtime.records import LoopSettings
-from orloop_common.runtime.service import Runtime, fail, run_service
+from orloop_common.runtime.service import Runtime, run_service
 
-from . import metrics
 from .adapters import manual
-from .adapters.committing import Committer
 from .adapters.desk import add_desk
 from .adapters.journal import Journal
+from .adapters.load_desk import LoadDesk, add_load_desk
 from .adapters.mllp import Limits, MllpDoor
+from .adapters.profiles import load_profiles
 from .adapters.raw_desk import RawDesk, add_raw_desk
 from .adapters.rawstore import RawStore
 from .adapters.source_desk import add_sources
 from .adapters.tail import read_tail
 from .adapters.tls import server_context
-from .adapters.writer import DurableWriter, Poster
+from .adapters.writer import DurableWriter
+from .domain.hl7 import SourceProfile
+from .domain.hl7.profile_file import ProfileError
 from .domain.pseudonyms import Pseudonyms
 from .domain.subjects import parse_subjects
-from .flow import LETTERS, IngestFlow
-from .intake import Intake
+from .flow import TOPICS, IngestFlow
 from .ledger import Ledger
-from .reception import Arrival, Reception
+from .opening import Opening
+from .reception import Reception
 from .rereading import Rereading
 from .settings import Settings
 from .watching import SourceWatch
@@ -66,6 +64,7 @@ def run(runtime: Runtime[Settings]) -> None:
     )
     pseudonyms = Pseudonyms(settings.identity_secret.get_secret_value().encode())
     raw_cipher = PayloadCipher(settings.raw_key.get_secret_value(), "ORLOOP_RAW_KEY") if settings.raw_key else cipher
+    profiles = read_profiles(site, settings)
     reception = Reception(
         site,
         ledger,
@@ -75,26 +74,32 @@ def run(runtime: Runtime[Settings]) -> None:
         flow.hear,
         seal=raw_cipher.encrypt,
         open_token=raw_cipher.decrypt,
+        profiles=profiles,
     )
     reception.stamp = lambda header, at: flow.sources.stamp(header.application, header.sent, header.sequence, at)
 
     def rehearsal() -> Reception:
-        return Reception(site, ledger.copy(), pseudonyms, cipher.encrypt, clock, open_token=raw_cipher.decrypt)
+        again = ledger.copy()
+        return Reception(
+            site, again, pseudonyms, cipher.encrypt, clock, open_token=raw_cipher.decrypt, profiles=profiles
+        )
 
     writer = DurableWriter(runtime.outbox, settings.durable_seconds)
     store = RawStore(settings.kafka, settings.instance, raw_cipher.decrypt)
-    journal = Journal(settings.journal_folder)
+    opened = Opening(runtime, Journal(settings.journal_folder), flow.journals, sources_of(site, ledger))
     door = MllpDoor(clock, limits(settings), tls=tls(settings), subjects=parse_subjects(settings.mllp_tls_subjects))
     runtime.health.checks["mllp"] = lambda: door.listening or "the MLLP door waits for the log to be read"
 
     async def serve() -> None:
-        intake = open_intake(runtime, reception, journal)
+        intake = opened.open(reception)
         reports = manual.ManualDoor(site, ledger, writer, clock, tokens)
         app = manual.build_app(reports)
         add_desk(app, reports)
-        rereading = Rereading(intake.again, rehearsal, ledger, writer, store, clock, lambda: flow.letters)
+        letters, readers = lambda: flow.letters, intake.readers
+        rereading = Rereading(intake.again, rehearsal, ledger, writer, store, clock, letters, readers)
+        add_load_desk(app, LoadDesk(reports, intake, rehearsal, profiles, {}))
         add_raw_desk(app, RawDesk(reports, rereading, settings.raw_readers))
-        add_sources(app, reports, flow)
+        add_sources(app, reports, flow, lambda: (intake.waiting, None))
         await asyncio.gather(door.serve(mllp_socket, intake), manual.serve(app, manual_socket))
 
     def doors() -> None:
@@ -105,57 +110,22 @@ def run(runtime: Runtime[Settings]) -> None:
             runner.run(serve())
 
     runtime.spawn("doors", doors)
-    runtime.run_flow(flow, LoopSettings(topics=[SUITE_EVENTS, CASE_IDENTITY, LETTERS], group=None))
+    runtime.run_flow(flow, LoopSettings(topics=TOPICS, group=None))
+    opened.close(door)
 
 
-def open_intake(runtime: Runtime[Settings], reception: Reception, journal: Journal) -> Intake:
-    """The intake in the running event loop, with a producer that this loop serves."""
-    settings, clock, loop = runtime.settings, runtime.clock, asyncio.get_running_loop()
-    sender = KafkaSender(settings.kafka, f"{settings.instance}-doors", polled=False)
-    outbox = Outbox(sender, runtime.codec, clock, settings.service)
-    outbox.learn(HL7_RAW, f"{HL7_RAW}.dlq", CASE_IDENTITY, SUITE_EVENTS)
-    after = journal.drained
-    while entries := journal.read(after, 1000):  # what waits since before a restart is no news if it comes again
-        for entry in entries:
-            reception.remember_sealed(entry.payload)
-            after = entry.sequence
-    metrics.JOURNAL_DAMAGED.set(journal.damaged)
-
-    def committed(batch: Sequence[Arrival], last: int, error: OSError | None) -> None:
-        hook.run(lambda: intake.committed(batch, last, error))
-
-    hook = Hooked(loop)
-    committer = Committer(journal, Arrival.sealed, committed, loop.call_soon_threadsafe, clock.monotonic)
-    intake = Intake(
-        reception,
-        committer,
-        Poster(outbox, sender),
-        hook,
-        limit_bytes=settings.journal_limit_mb * 2**20,
-        monotonic=clock.monotonic,
-    )
-    intake.start()
-    return intake
+def read_profiles(site: Site, settings: Settings) -> dict[str, SourceProfile]:
+    """Every source's profile, from the files that the site file names."""
+    try:
+        return load_profiles(site, settings.site.parent)
+    except ProfileError as error:
+        raise ConfigurationError(f"ORLOOP_SITE: {error}") from None
 
 
-class Hooked:
-    """The loop's two ways to call back; what fails there ends the process, and the journal keeps what it has."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-
-    def call_soon(self, callback: Callable[[], None]) -> object:
-        return self._loop.call_soon(self.run, callback)
-
-    def call_later(self, delay: float, callback: Callable[[], None]) -> object:
-        return self._loop.call_later(delay, self.run, callback)
-
-    def run(self, callback: Callable[[], None]) -> None:
-        """Call it, or end the process."""
-        try:
-            callback()
-        except BaseException as error:  # noqa: BLE001 - half done work must not be gone on with
-            fail(error)
+def sources_of(site: Site, ledger: Ledger) -> tuple[str, ...]:
+    """The sources of the suites that this process serves."""
+    sources = site.hl7.sources if site.hl7 else {}
+    return tuple(source for source, suite in sources.items() if suite in ledger.suites)
 
 
 def limits(settings: Settings) -> Limits:

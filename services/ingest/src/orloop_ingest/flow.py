@@ -6,11 +6,11 @@ from threading import Event as Flag
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orloop_common.domain.derived import CaseIdentity, DeadLetter
+from orloop_common.domain.derived import CaseIdentity, DeadLetter, IngestJournal
 from orloop_common.domain.digest import digest
 from orloop_common.domain.events import CaseDoubted, Event, FeedWentSilent
 from orloop_common.domain.site import Site
-from orloop_common.messages import CASE_IDENTITY, HL7_RAW, SUITE_EVENTS, UnreadableMessage
+from orloop_common.messages import CASE_IDENTITY, HL7_RAW, INGEST_JOURNALS, SUITE_EVENTS, UnreadableMessage
 from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.crypto import PayloadCipher
 from orloop_common.runtime.errors import CannotDecrypt
@@ -22,11 +22,13 @@ from .domain.identities import open_draft
 from .domain.letters import Letters
 from .domain.silence import FeedWatch
 from .domain.ticks import next_tick
+from .journals import Journals
 from .ledger import Ledger
 from .watching import SourceWatch
 
 _log = get_logger("flow")
 LETTERS = f"{HL7_RAW}.dlq"
+TOPICS = (SUITE_EVENTS, CASE_IDENTITY, LETTERS, INGEST_JOURNALS)
 _LOOK_EVERY = timedelta(seconds=15)
 
 
@@ -47,6 +49,7 @@ class IngestFlow:
         self._last: dict[str, datetime] = {}
         self._said: dict[str, str] = {}
         self.letters = Letters()
+        self.journals = Journals(site.suites[0].id)
         self._looked: datetime | None = None
         self.caught_up = Flag()
         known = site.hl7.sources if site.hl7 else {}
@@ -66,6 +69,8 @@ class IngestFlow:
         elif record.topic == LETTERS and isinstance(message, DeadLetter):
             raw = record.headers.get("ce_causationid") or record.id
             self.letters = self.letters.heard(message, raw, record.key or "", record.suite)
+        elif record.topic == INGEST_JOURNALS and isinstance(message, IngestJournal):
+            self.journals.fold(message)
         elif record.topic == CASE_IDENTITY and isinstance(message, CaseIdentity):
             self._open(message)
 

@@ -311,6 +311,23 @@ class CaseIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IngestJournal:
+    """One journal of ingest and who owns it: `orloop.ingest-journals`.
+
+    `state`: open (it may hold acknowledged messages that are not on the log), drained (its owner ended and it holds
+    none), lost (a person, `declared_by`, says that it will not come back). While it is open, no other journal of its
+    `sources` is emitted.
+    """
+
+    id: str
+    owner: str
+    state: str
+    sources: tuple[str, ...]
+    at: datetime
+    declared_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoomObservation:
     """What a camera saw, without images: `orloop.room-observations`."""
 

@@ -8,6 +8,7 @@ from orloop_common.domain.events import EVENT_TYPES
 SUITE_EVENTS = "orloop.suite-events.v1"
 HL7_RAW = "orloop.hl7-raw.v1"
 CASE_IDENTITY = "orloop.case-identity.v1"
+INGEST_JOURNALS = "orloop.ingest-journals.v1"
 ROOM_OBSERVATIONS = "orloop.room-observations.v1"
 ROOM_STATE = "orloop.room-state.v1"
 CASE_STATE = "orloop.case-state.v1"
@@ -43,6 +44,7 @@ def _schemas() -> tuple[Schema, ...]:
         SUITE_EVENTS: EVENT_TYPES,
         HL7_RAW: (d.RawMessage,),
         CASE_IDENTITY: (d.CaseIdentity,),
+        INGEST_JOURNALS: (d.IngestJournal,),
         ROOM_OBSERVATIONS: (d.RoomObservation,),
         ROOM_STATE: (d.RoomStatus,),
         CASE_STATE: (d.CaseStatus,),

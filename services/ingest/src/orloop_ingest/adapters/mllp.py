@@ -59,7 +59,7 @@ class MllpDoor:
         self.limits, self.monotonic = limits, clock.monotonic
         self.intake: Intake  # known once it serves
         self.tls, self.subjects = tls, subjects or {}
-        self.listening = False
+        self.listening = self.closing = False
         self.open: set[Connection] = set()
         self._touched: list[Connection] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,6 +76,12 @@ class MllpDoor:
             while True:
                 await asyncio.sleep(SWEEP_SECONDS)
                 self._sweep()
+
+    def shut(self) -> None:
+        """Take nothing more: the process ends."""
+        self.closing = True
+        for connection in tuple(self.open):
+            connection.end()
 
     def touch(self, connection: "Connection") -> None:
         """Flush it once the intake has told all that it has to tell now."""
@@ -129,6 +135,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._transport = transport  # type: ignore[assignment]  # uvloop's transports are no subclasses
+        if self._door.closing:
+            self.end()
+            return
         if len(self._door.open) >= self._limits.connections:
             metrics.REFUSED_CONNECTIONS.inc()
             _log.warning("connection_refused", open=len(self._door.open), hint="raise ORLOOP_CONNECTION_LIMIT")

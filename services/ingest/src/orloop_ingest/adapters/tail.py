@@ -1,8 +1,8 @@
 """The newest raw records on the broker: which messages are stored already, without opening one of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -35,7 +35,8 @@ def read_tail(bootstrap: str, client_id: str, most: int, *, seconds: float = 20.
                     continue
                 if (record.offset() or 0) + 1 >= ends.get(record.partition() or 0, 0):
                     ends.pop(record.partition() or 0, None)
-                headers = {name: value for name, value in record.headers() or () if isinstance(value, bytes)}
+                pairs = cast("Sequence[tuple[str, bytes | str | None]]", record.headers() or ())
+                headers = {name: value for name, value in pairs if isinstance(value, bytes)}
                 if "ce_id" in headers and "ce_time" in headers:
                     yield headers["ce_id"].decode(), datetime.fromisoformat(headers["ce_time"].decode())
     except KafkaException as error:

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 
+from orloop_common.messages import HL7_RAW
 from orloop_common.runtime.errors import NotDurable
 from orloop_common.runtime.kafkalog import KafkaSender
 from orloop_common.runtime.outbox import Delivered, Outbox
@@ -47,3 +49,20 @@ class Poster:
     def serve(self) -> None:
         """Run the callbacks that are due."""
         self._sender.serve()
+
+
+class Replicas:
+    """Whether the broker alone makes a raw record durable: three replicas, at least two of them in sync."""
+
+    NEEDED, EVERY_SECONDS = 3, 10.0
+
+    def __init__(self, sender: KafkaSender) -> None:
+        self._sender = sender
+        self.enough = False
+
+    def watch(self, stop: Event) -> None:
+        """Ask now and then; anything but a clear yes is a no."""
+        while True:
+            self.enough = self._sender.replicas_of(HL7_RAW) >= self.NEEDED
+            if stop.wait(self.EVERY_SECONDS):
+                return

@@ -192,7 +192,7 @@ class InstantWorkers:
         if self._job is None or self.hold:
             return None
         job, self._job = self._job, None
-        return solve(job, PriceAndFix(self.limits), self.limits)
+        return solve(job, PriceAndFix(job.limits or self.limits), self.limits)
 
     def close(self) -> None:
         self._job = None

@@ -15,6 +15,7 @@ from orloop_common.domain.derived import Proposal
 from orloop_common.messages import SUITE_EVENTS
 from orloop_common.runtime.clock import SystemClock
 from orloop_common.testing import ManualClock, MemoryBus
+from orloop_replan import flow, replay
 from orloop_replan.adapters.workers import ChildWorkers
 from orloop_replan.domain.answers import unpack
 from orloop_replan.domain.search import Limits
@@ -175,6 +176,55 @@ def test_when_every_answer_is_overtaken_everybody_waits_in_turn_and_the_record_s
     assert answer.solver is not None
     assert (answer.solver.path, answer.solver.note) == ("right_shift", OVERTAKEN)
     assert check_changes(unpack(answer.problem), answer.alternatives[0].changes) == ()
+
+
+def in_a_large_suite(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two solves have been dropped in a suite that counts as large; the third waits for its answer."""
+    monkeypatch.setattr(flow, "LARGE", 2)
+    suite.tell(*morning())
+    suite.settle()
+    suite.workers.hold = True
+    suite.tell(down("3", "10:02"))
+    suite.settle(0.5, step=0.05)
+    for number in range(2):
+        suite.tell(add_on(number))
+        suite.settle(0.4, step=0.05)
+    assert suite.workers.cancelled == 2
+
+
+def test_in_a_storm_a_large_suite_has_one_good_plan_and_the_record_replays(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_a_large_suite(suite, monkeypatch)
+    suite.workers.hold = False
+    (answer,) = suite.settle(0.5, step=0.05)
+    assert len(answer.alternatives) == 1
+    assert answer.solver is not None
+    assert answer.solver.settings == Limits().hurried().settings() != Limits().settings()
+    assert replay.recompute(answer).verdict == "identical"
+    suite.tell(down("8", "10:02"))
+    later = suite.settle()[-1]
+    assert later.solver is not None
+    assert later.solver.settings == Limits().settings(), "the storm is over"
+
+
+def test_a_hurried_solve_that_takes_too_long_is_answered_by_right_shift_under_its_own_limits(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_a_large_suite(suite, monkeypatch)
+    job = suite.workers.started[-1]
+    assert job.limits == Limits().hurried()
+    workers = ChildWorkers(SystemClock(), guard=0.05, standby=False)
+    try:
+        workers.start(job)
+        deadline = time.monotonic() + 20
+        while (solved := workers.poll()) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        workers.close()
+    assert solved is not None
+    assert (solved.solver.path, solved.solver.note) == ("right_shift", "The solver took longer than 0.05 s.")
+    assert solved.solver.settings == Limits().hurried().settings()
 
 
 @pytest.mark.slow

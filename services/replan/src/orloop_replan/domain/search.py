@@ -150,7 +150,7 @@ class Limits:
 
     def hurried(self) -> "Limits":
         """For a large suite in a storm of triggers: one good plan soon."""
-        return replace(self, alternatives=1, nodes=self.nodes // 2)
+        return replace(self, alternatives=1, nodes=self.nodes // 2, effort=self.effort // 2, most=self.most // 2)
 
     @classmethod
     def recorded(cls, settings: Mapping[str, str]) -> "Limits":

@@ -8,10 +8,13 @@ from typing import Any
 
 import yaml
 
+from orloop_common.domain.events import Event
 from orloop_common.runtime.errors import NotDurable
 from orloop_ingest.domain.fhir import FhirProfile, parse_fhir_profile
 from orloop_ingest.domain.told import Told
 from orloop_ingest.intake import Taken
+from orloop_ingest.ledger import Ledger
+from orloop_ingest.reception import Reception
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "contracts" / "profiles" / "fhir-r4.yaml"
 RECEIVED = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -29,6 +32,7 @@ def _example() -> dict[str, Any]:
 def profile(**more: Any) -> FhirProfile:
     """The example profile; keywords replace keys of its section `fhir`."""
     raw = deepcopy(_example())
+    raw |= {name: more.pop(name) for name in ("namespace", "suite", "source", "staff", "tables") if name in more}
     raw["fhir"] |= more
     read = parse_fhir_profile(raw)
     assert read is not None
@@ -193,3 +197,26 @@ class FakeIntake:
         self.told.append(told)
         self.bodies.append(body)
         return Taken(told.raw)
+
+
+class FoldingIntake:
+    """The intake without disk and broker: the real reception settles, and what it says is folded at once."""
+
+    def __init__(self, reception: Reception, ledger: Ledger) -> None:
+        self.reception, self.ledger = reception, ledger
+        self.events: list[Event] = []
+        self.problems: list[str] = []
+        self.outputs: list[Any] = []
+
+    async def take(self, told: Told, body: bytes, kind: str) -> Taken:
+        received = self.reception.read(self.reception.arrive_told(told, body, kind))
+        for event in received.events:
+            self.ledger.fold(event)
+        for record in received.records:
+            self.ledger.fold_record(record)
+        self.reception.settled(received)
+        self.events += received.events
+        self.outputs += [*received.first, *received.then]
+        if received.problem is not None:
+            self.problems.append(str(received.problem))
+        return Taken(told.raw, received.events, received.problem)

@@ -164,6 +164,47 @@ def test_a_file_loaded_twice_is_once_even_after_a_restart(make_ingest, tmp_path)
     assert ingest.post("files/roster", {"content": "x"}, role=Role.VIEWER).status_code == 403
 
 
+BOOKED = (
+    "case_id,start,minutes,room,service,urgency\n"
+    "A100,2026-03-02T10:00,90,OR3,ORT,4\n"
+    "A200,2026-03-02T13:00,60,OR1,URO,4\n"
+)
+
+
+def test_a_backload_is_met_by_the_feed_and_reconciled(make_ingest, siu, tmp_path):
+    ingest = make_ingest()
+    booked = tmp_path / "booked.csv"
+    booked.write_text(BOOKED)
+    rehearsed = orloop(ingest, "backload", str(booked), "--dry-run")
+    assert "2 would be loaded (dry run)" in rehearsed.stdout, rehearsed.stdout + rehearsed.stderr
+    assert told(ingest) == []
+    assert "2 loaded" in orloop(ingest, "backload", str(booked)).stdout
+    assert "0 loaded, 2 unchanged" in orloop(ingest, "backload", str(booked)).stdout
+    cases = {x.case for x in told(ingest)}
+    moved = siu("S13", source=ingest.source, start="20260302100000+0000", end="20260302113000+0000")
+    assert b"MSA|AA|" in ingest.connect().ask(moved)
+    assert soon(lambda: len(told(ingest)) == 3)
+    assert {x.case for x in told(ingest)} == cases
+    assert "1 left to the feed" in orloop(ingest, "backload", str(booked)).stdout
+    compared = orloop(ingest, "reconcile", "--day", str(booked), "--json")
+    found = json.loads(compared.stdout)
+    assert compared.returncode == 1
+    assert [(f["field"], f["theirs"], f["ours"]) for f in found["findings"]] == [
+        ("start", "2026-03-02T09:00Z", "2026-03-02T10:00Z")
+    ]
+    messages = tmp_path / "booked.hl7"
+    messages.write_bytes(siu(source=ingest.source, case="A300", control="M3").replace(b"\r", b"\n"))
+    assert "1 loaded" in orloop(ingest, "backload", str(messages)).stdout
+    booked.write_text(BOOKED.replace("OR1", "OR9"))
+    wrong = orloop(ingest, "backload", str(booked))
+    assert (wrong.returncode, "line 3, column room" in wrong.stderr) == (1, True), wrong.stdout + wrong.stderr
+    ingest.kill()
+    ingest.start()
+    booked.write_text(BOOKED)
+    assert "1 unchanged, 1 left to the feed" in orloop(ingest, "backload", str(booked)).stdout
+    assert len(told(ingest)) == 4
+
+
 def test_the_table_of_sources_says_how_each_does(make_ingest, siu):
     ingest = make_ingest()
     ingest.connect().ask(siu(source=ingest.source))

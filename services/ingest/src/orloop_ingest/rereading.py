@@ -4,7 +4,7 @@ Event ids come from content, so what is on the log already is not written again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -20,10 +20,11 @@ from orloop_common.runtime.records import Output
 from .adapters.rawstore import Kept, RawGone, RawStore
 from .domain.letters import MAPPED, Entry, Letters
 from .domain.quarantine import Reason
+from .domain.told import Told
 from .flow import LETTERS
 from .intake import Taken
 from .ledger import Ledger
-from .reception import Reception, event_output
+from .reception import HL7, Arrival, Reception, event_output
 
 _BATCH = 100
 _NOT_WHOLE = frozenset({Reason.BROKEN_FRAME.value, Reason.TOO_LONG.value})
@@ -58,6 +59,8 @@ class Rereading:
         The intake's way for a raw record that is kept already: in the order of the calls, done when it is settled.
     rehearse
         A reception of its own on a copy of what is known: a dry run evolves that and leaves no trace.
+    readers
+        Who reads what is no HL7, by the first word of its kind.
     """
 
     def __init__(
@@ -69,9 +72,11 @@ class Rereading:
         store: RawStore,
         clock: Clock,
         letters: Callable[[], Letters],
+        readers: Mapping[str, Callable[[Arrival], Told]],
     ) -> None:
         self._again, self._rehearse, self._ledger = again, rehearse, ledger
         self._writer, self.store, self._clock, self.letters = writer, store, clock, letters
+        self._readers = readers
 
     async def fetch(self, entry: Entry) -> Kept:
         """The raw record of an entry; RawGone if it cannot be had."""
@@ -105,7 +110,10 @@ class Rereading:
         reception = self._rehearse()
 
         async def read(raw: RawMessage) -> Taken:
-            done = reception.read(reception.arrive_again(raw))
+            arrival = reception.arrive_again(raw)
+            if arrival.kind != HL7:
+                arrival.told = self._readers[arrival.kind.partition(":")[0]](arrival)
+            done = reception.read(arrival)
             return Taken(done.id, done.events, done.problem)
 
         return read

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header
 from fastapi.responses import JSONResponse
@@ -94,13 +94,13 @@ def add_desk(app: FastAPI, door: ManualDoor) -> None:
 def add_files(app: FastAPI, door: ManualDoor) -> None:
     """`POST /v1/suites/{suite}/files/{kind}`: rosters, beds, equipment and blocks."""
 
-    @app.post("/v1/suites/{suite}/files/{kind}", status_code=202, response_model=Loaded)
-    async def load(
-        suite: str,
-        kind: Literal["roster", "beds", "equipment", "blocks"],
-        file: File,
-        who: Annotated[Principal, may(door)],
-    ) -> Any:
+    for kind in loads.KINDS:
+        _add_kind(app, door, kind)
+
+
+def _add_kind(app: FastAPI, door: ManualDoor, kind: str) -> None:
+    @app.post(f"/v1/suites/{{suite}}/files/{kind}", status_code=202, response_model=Loaded, operation_id=f"load_{kind}")
+    async def load(suite: str, file: File, who: Annotated[Principal, may(door)]) -> Any:
         """Load a CSV or JSON file: all of it, or none."""
         as_of = door.clock.now() if file.as_of is None else file.as_of
         if as_of > door.clock.now() + _EARLY:

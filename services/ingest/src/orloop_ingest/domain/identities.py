@@ -1,7 +1,7 @@
 """What the identity topic keeps, by kind: enough to find every case again without a raw message."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -93,11 +93,12 @@ class OvertakenRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BedsRecord:
-    """The beds of one unit: status, and the time of the newest word on each."""
+    """The beds of one unit: status, the time of the newest word on each, and all words of that time."""
 
     unit: BedUnit
     beds: dict[str, str]
     at: dict[str, datetime]
+    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 KINDS: dict[str, type[Any]] = {

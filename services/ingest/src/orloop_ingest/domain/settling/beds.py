@@ -7,7 +7,7 @@ from orloop_common.domain.events import BedsChanged
 from orloop_ingest.domain import identities as i
 from orloop_ingest.domain.told import BedTold
 
-from .weighing import Weighing
+from .weighing import TICK, Weighing
 
 CLOSED, FREE = "C", "U"
 
@@ -20,14 +20,20 @@ def tell_bed(w: Weighing, told: BedTold) -> None:
     at = told.at or w.told.at
     held = w.identities.beds.get((w.told.suite, told.unit)) or i.BedsRecord(unit=told.unit, beds={}, at={})
     known, since = held.beds.get(told.bed), held.at.get(told.bed)
-    if since is not None and (at < since or (known == told.status and at > since)):
+    words = held.words.get(told.bed, ()) if since == at else ()
+    if since is not None and (at < since or (at == since and known != told.status and told.status in words)):
         return
     beds = {**held.beds, told.bed: told.status}
     if known != told.status or since != at:
-        w.keep(i.BEDS, told.unit.value, replace(held, beds=beds, at={**held.at, told.bed: at}))
-    stated = w.known.day.beds.get(told.unit)
-    if stated is not None and stated.at > at:
+        new = {**held.words, told.bed: (*words, told.status)}
+        w.keep(i.BEDS, told.unit.value, replace(held, beds=beds, at={**held.at, told.bed: at}, words=new))
+    if since is not None and at > since and known == told.status:
         return
+    stated = w.known.day.beds.get(told.unit)
+    if stated is not None and stated.at >= at:
+        if stated.reported_by != w.told.source:
+            return
+        at = stated.at + TICK
     open_beds = sum(1 for status in beds.values() if status != CLOSED)
     capacity = open_beds
     if stated is not None and stated.capacity > len(beds):
@@ -35,7 +41,7 @@ def tell_bed(w: Weighing, told: BedTold) -> None:
     occupied = sum(1 for status in beds.values() if status not in (CLOSED, FREE))
     if stated is not None and (stated.capacity, stated.occupied) == (capacity, occupied):
         return
-    id = derived_id("BedsChanged", w.told.suite, told.unit, told.bed, told.status, at.isoformat())
+    id = derived_id("BedsChanged", w.told.suite, told.unit, told.bed, told.status, str(told.at or w.told.at))
     w.others.append(
         BedsChanged(
             id=id,

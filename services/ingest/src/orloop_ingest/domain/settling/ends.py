@@ -46,7 +46,7 @@ def end_case(w: Weighing, case: str, told: CaseTold) -> bool:
         for end in past.ends:
             if end.status != told.act.value:
                 continue
-            if version <= end.version or (not told.counted and end.reason_code == told.reason_code):
+            if version <= end.version or not told.counted:
                 return False
         if record.ended_version is not None and record.status == told.act.value and version <= record.ended_version:
             return False

@@ -17,7 +17,7 @@ from orloop_ingest.domain.told import Act, CaseTold, MilestoneTold, ReadinessTol
 from .ends import end_case
 from .linking import link_replacements
 from .matching import case_of
-from .naming import name_case, told_keys
+from .naming import keys_of, name_case, told_keys
 from .parking import park
 from .resources import applied, was_there
 from .truth import outranks
@@ -46,7 +46,7 @@ def tell_case(w: Weighing, told: CaseTold) -> None:
         return
     record = w.known.case(case)
     held = w.schedule(case)
-    if held is None and not told.creates and record.ended_version is None:
+    if held is None and not told.creates:
         name_case(w, case, told.identity, told.ref)
         park(w, case, told)
         return
@@ -63,15 +63,25 @@ def book_case(w: Weighing, case: str, told: CaseTold, record: CaseRecord, held: 
         raise Quarantined(Reason.NO_START, "TQ1-7")
     several = _is_told_by_several(w, case, held)
     last = _last_told(w, case, held, several)
-    new, missing = _fields(w, case, told, held)
+    new = _fields(w, case, told, held)
     if held is not None and _is_amendment(told):
         if last is None or version < last:
+            _remember_late(w, case, told, new)
             new = {name: value for name, value in new.items() if getattr(held, name) is None}
         version = max(version, held.version)
     elif (last is not None and version < last) or (
         not several and record.ended_version is not None and version <= record.ended_version
     ):
         _superseded(w, case, told, new)
+        return
+    if (
+        held is None
+        and record.ended_version is not None
+        and not told.counted
+        and _was_told(w, case, told, new, w.known.past(case))
+    ):
+        w.notes.append("told_before")
+        name_case(w, case, told.identity, told.ref)
         return
     if held is None:
         for name, place, reason in (
@@ -86,7 +96,7 @@ def book_case(w: Weighing, case: str, told: CaseTold, record: CaseRecord, held: 
         )
         link_replacements(w, case)
         return
-    _change(w, case, told, held, new, version, several, missing)
+    _change(w, case, told, held, new, version, several)
 
 
 def _change(
@@ -97,13 +107,11 @@ def _change(
     new: dict[str, Any],
     version: int,
     several: bool,
-    missing: list[tuple[str, str]],
 ) -> None:
     changed = _differing(new, held)
     past = w.known.past(case)
     if not changed:
-        _flag_missing(w, case, missing, past)
-        name_case(w, case, told.identity, told.ref, trusted=True)
+        name_case(w, case, told.identity, told.ref, trusted=not _is_amendment(told))
         if told.counted and not several and version > held.version:
             _schedule(w, case, told, _next(w, held, version, {}))
             return
@@ -115,7 +123,6 @@ def _change(
         return
 
     def apply() -> None:
-        _flag_missing(w, case, missing, past)
         number = version
         if several:
             number = max(held.version, w.known.case(case).ended_version or 0) + 1
@@ -125,7 +132,7 @@ def _change(
     if told.counted and not several:
         if version > held.version:
             apply()
-        elif any(_is_told_by(told, new, each) for each in past.schedules if each.version == version):
+        elif any(_is_told_by(w, told, new, each) for each in past.schedules if each.version == version):
             name_case(w, case, told.identity, told.ref)
             w.notes.append("told_before")
         else:
@@ -147,65 +154,77 @@ def _next(w: Weighing, held: CaseScheduled, version: int, new: dict[str, Any]) -
 
 def _schedule(w: Weighing, case: str, told: CaseTold, event: CaseScheduled) -> None:
     w.schedules.append(named(event))
-    name_case(w, case, told.identity, told.ref, trusted=True)
+    name_case(w, case, told.identity, told.ref, trusted=not _is_amendment(told))
     if told.start is not None and not told.actions and "procedures" in told.fields and "room" in told.fields:
         w.whole.add(case)
 
 
-def _fields(
-    w: Weighing, case: str, told: CaseTold, held: CaseScheduled | None
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def _fields(w: Weighing, case: str, told: CaseTold, held: CaseScheduled | None) -> dict[str, Any]:
     """Every attribute that the statement tells, with the patient's key and age band."""
     new = dict(told.fields)
     if told.start is not None:
         new["start"] = told.start
     if told.booked:
         new["booked"] = told.booked
+    if held is not None and _is_amendment(told):
+        return new  # whose case it is the schedule says
     keys = told_keys(w, case, told.identity)
-    if keys and (held is None or held.patient_key not in keys):
-        new["patient_key"] = keys[0]
+    if keys:
+        new["patient_key"] = held.patient_key if held is not None and held.patient_key in keys else keys[0]
     start = told.start or (held.start if held else None)
     if told.identity.pid.birth and start is not None and "age_band" not in new:
         new["age_band"] = age_band(told.identity.pid.birth, start.date())
-    missing: list[tuple[str, str]] = []
     if told.actions:
         resources, missing = applied(told.actions, held)
         new |= resources
-    return new, missing
+        for what, code in missing:
+            if not was_there(what, code, w.known.past(case).schedules):
+                w.missing.append((case, f"{what}:{code}"))
+    return new
 
 
 def _differing(new: dict[str, Any], held: CaseScheduled) -> list[str]:
     return [name for name, value in new.items() if getattr(held, name) != value]
 
 
-def _is_told_by(told: CaseTold, new: dict[str, Any], state: CaseScheduled) -> bool:
+def _is_told_by(w: Weighing, told: CaseTold, new: dict[str, Any], state: CaseScheduled) -> bool:
     """Whether the statement, told of this earlier state, would have changed nothing."""
     if told.actions:
         new = new | applied(told.actions, state)[0]
-    return not _differing(new, state)
+    differing = _differing(new, state)
+    if differing == ["patient_key"] and state.patient_key is not None:
+        person = w.identities.by_key.get(state.patient_key)  # who has been merged since is the same patient
+        return person is not None and new["patient_key"] in keys_of(w, w.identities.root(person))
+    return not differing
 
 
 def _was_told(w: Weighing, case: str, told: CaseTold, new: dict[str, Any], past: Past) -> bool:
-    if any(_is_told_by(told, new, state) for state in past.schedules):
+    if any(_is_told_by(w, told, new, state) for state in past.schedules):
         return True
     late = w.identities.overtaken.get(case)
-    return late is not None and _digest(told, new) in late.digests
+    return late is not None and _digest(told) in late.digests
 
 
 def _superseded(w: Weighing, case: str, told: CaseTold, new: dict[str, Any]) -> None:
-    """An older version changes nothing, now or when it is sent again with a new time."""
+    """An older version changes nothing."""
     w.notes.append("superseded")
     name_case(w, case, told.identity, told.ref)
-    if told.counted or _was_told(w, case, told, new, w.known.past(case)):
+    if not told.counted:
+        _remember_late(w, case, told, new)
+
+
+def _remember_late(w: Weighing, case: str, told: CaseTold, new: dict[str, Any]) -> None:
+    """What came too late to count still does not count when it is sent again with a new time."""
+    if _was_told(w, case, told, new, w.known.past(case)):
         return
     held = w.identities.overtaken.get(case)
-    digests = (*(held.digests if held else ()), _digest(told, new))[-64:]
+    digests = (*(held.digests if held else ()), _digest(told))[-64:]
     w.keep(i.OVERTAKEN, case, i.OvertakenRecord(case=case, digests=digests))
 
 
-def _digest(told: CaseTold, new: dict[str, Any]) -> str:
-    said = {name: value for name, value in new.items() if name not in _DERIVED}
-    return sha256(to_json((sorted(said.items()), told.actions))).hexdigest()[:16]
+def _digest(told: CaseTold) -> str:
+    said = (sorted(told.fields.items()), told.start, told.booked, told.actions)
+    return sha256(to_json(said)).hexdigest()[:16]
 
 
 def _version(w: Weighing, told: CaseTold, record: CaseRecord, held: CaseScheduled | None) -> int:
@@ -217,6 +236,9 @@ def _version(w: Weighing, told: CaseTold, record: CaseRecord, held: CaseSchedule
     ours = [held.version] if held is not None and held.source == w.told.source else []
     if record.ended_version is not None and (held is None or ours):
         ours.append(record.ended_version)
+    identity = w.identities.by_case.get(record.case)
+    if identity is not None and identity.versions:  # sources count each for itself: the number that is held is ours
+        ours = [last for source, last in identity.versions.items() if source == w.told.source]
     if any((v < _EPOCH_VERSIONS) != (version < _EPOCH_VERSIONS) for v in ours):
         if told.version is None and not told.creates and held is not None:
             return held.version
@@ -263,9 +285,3 @@ _SHOWN = ("start", "booked", "room", "service", "urgency")
 
 def _shown(value: Any) -> str:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _flag_missing(w: Weighing, case: str, missing: list[tuple[str, str]], past: Past) -> None:
-    for what, code in missing:
-        if not was_there(what, code, past.schedules):
-            w.missing.append((case, f"{what}:{code}"))

@@ -1,0 +1,206 @@
+"""After an outage a day is sent again, with new MSH-7 and MSH-10: it makes no event and reverts nothing."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from settling_desk import SettlingDesk, booking, merge, minutes, patient
+
+from orloop_common.domain import events as e
+from orloop_common.domain.events import Surgeon
+from orloop_common.domain.vocabulary import BedUnit, Milestone, ReadinessItem, ReadinessStatus
+from orloop_ingest.domain.told import Act, Action, BedTold, CaseRef, MilestoneTold, ReadinessTold, ResourceAction
+
+CASES = ("A1", "A2")
+cases = st.sampled_from(CASES)
+patients = st.sampled_from(["P1", "P2"])
+
+
+def ref(case):
+    return CaseRef(ids=(case,))
+
+
+def person(name):
+    return Surgeon(id=name, role="surgeon", name=f"Dr {name}")
+
+
+wholes = st.builds(
+    lambda case, start, room, surgeon, number, visit: booking(
+        case, start=start, room=room, pid=patient(number), visit=visit, fields={"surgeons": (person(surgeon),)}
+    ),
+    cases,
+    st.sampled_from([60, 90, 120]),
+    st.sampled_from(["1", "3", None]),
+    st.sampled_from(["S1", "S2"]),
+    patients,
+    st.sampled_from(["", "V1", "V2"]),
+)
+attributes = st.builds(
+    lambda case, asa: replace(booking(case, start=None, creates=False), fields={"asa": asa}),
+    cases,
+    st.sampled_from([2, 3, None]),
+)
+actions = st.builds(
+    lambda case, start, acts: replace(
+        booking(case, start=start, actions=tuple(acts)), fields={"service": "orthopaedics"}
+    ),
+    cases,
+    st.sampled_from([60, 90, 120]),
+    st.lists(
+        st.one_of(
+            st.builds(
+                lambda a, s: ResourceAction(action=a, surgeon=person(s)),
+                st.sampled_from([Action.ADD, Action.UPDATE, Action.DELETE]),
+                st.sampled_from(["S1", "S2", "S3"]),
+            ),
+            st.builds(
+                lambda a, r: ResourceAction(action=a, room=r),
+                st.sampled_from([Action.UPDATE, Action.DELETE]),
+                st.sampled_from(["1", "3"]),
+            ),
+            st.builds(
+                lambda a, q: ResourceAction(action=a, equipment=q),
+                st.sampled_from([Action.ADD, Action.DELETE]),
+                st.sampled_from(["TOWER", "ARM"]),
+            ),
+        ),
+        max_size=3,
+    ),
+)
+ends = st.builds(
+    lambda case, act, reason: replace(booking(case, start=None, act=act, reason_code=reason), fields={}),
+    cases,
+    st.sampled_from([Act.CANCELLED, Act.NO_SHOW, Act.ENTERED_IN_ERROR]),
+    st.sampled_from(["C1", None]),
+)
+milestones = st.builds(
+    lambda case, kind, at, gap: MilestoneTold(ref=ref(case), milestone=kind, at=minutes(at), fills_gap_only=gap),
+    cases,
+    st.sampled_from([Milestone.PATIENT_IN_ROOM, Milestone.PROCEDURE_START]),
+    st.sampled_from([61, 62, 70]),
+    st.booleans(),
+)
+readiness = st.builds(
+    lambda case, status: ReadinessTold(ref=ref(case), item=ReadinessItem.CONSENT, status=status),
+    cases,
+    st.sampled_from(list(ReadinessStatus)),
+)
+merges = st.builds(merge, st.sampled_from(["P1", "P3"]), st.sampled_from(["P2", "P3"]))
+beds = st.builds(
+    lambda bed, status, at: BedTold(unit=BedUnit.PACU, bed=bed, status=status, at=minutes(at)),
+    st.sampled_from(["B1", "B2"]),
+    st.sampled_from(["O", "U", "C"]),
+    st.integers(0, 60),
+)
+
+
+def day_of(whole):
+    """Messages with the minute of their MSH-7: some are told late, some in the same second as the one before."""
+    one = st.one_of(
+        whole.map(lambda s: (s,)),
+        st.tuples(whole, milestones),
+        attributes.map(lambda s: (s,)),
+        ends.map(lambda s: (s,)),
+        milestones.map(lambda s: (s,)),
+        readiness.map(lambda s: (s,)),
+        merges.map(lambda s: (s,)),
+        beds.map(lambda s: (s,)),
+    )
+    return st.lists(st.tuples(one, st.sampled_from([0, 1, 1, 1, -2])), min_size=1, max_size=14)
+
+
+def play(desk, day, *, counted=False):
+    """The messages of a day as they were told."""
+    told, at, numbers = [], 10.0, {}
+    for statements, step in day:
+        at += step
+        if counted:
+            statements = tuple(_numbered(s, numbers) for s in statements)
+        told.append(desk.message(*statements, at=at))
+        desk.hear(told[-1])
+    return told
+
+
+def _numbered(statement, numbers):
+    case = getattr(statement, "ref", None)
+    if case is None or not hasattr(statement, "act") or (not statement.creates):
+        return statement
+    key = case.ids[0]
+    numbers[key] = numbers.get(key, 0) + 1
+    return replace(statement, version=numbers[key], counted=True)
+
+
+def told_anew(desk, told, which=None, *, step=1.0):
+    """Everything again (or those of `which`), hours later; the events that came of it."""
+    events = []
+    for number, message in enumerate(told):
+        if which is None or which[number % len(which)]:
+            events += desk.again(message, at=900 + number * step).events
+    return events
+
+
+some = st.one_of(st.none(), st.lists(st.booleans(), min_size=3, max_size=14))
+
+
+@pytest.mark.parametrize("counted", [False, True], ids=["versions by time", "versions counted"])
+@pytest.mark.parametrize("mode", [wholes, actions], ids=["snapshot", "action codes"])
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_day_sent_again_makes_no_event_and_reverts_nothing(mode, counted, data):
+    day, which = data.draw(day_of(mode)), data.draw(some)
+    desk = SettlingDesk()
+    told = play(desk, day, counted=counted)
+    before = desk.state()
+    assert told_anew(desk, told, which, step=data.draw(st.sampled_from([1.0, 0.0]))) == []
+    assert desk.state() == before
+    assert told_anew(desk, told, which) == [], "nor the third time"
+    assert desk.state() == before
+
+
+def test_a_case_that_was_told_again_in_whole_is_no_open_question(desk=None):
+    desk = SettlingDesk()
+    told = [desk.message(booking(start=start), at=n) for n, start in enumerate((60, 90, 120))]
+    for message in told:
+        desk.hear(message)
+    desk.again(told[0], at=900)
+    assert desk.known.identities.again[desk.uid()].fields == ("start",)
+    desk.again(told[1], at=901)
+    desk.again(told[2], at=902)
+    assert not desk.known.identities.again
+    assert desk.schedule().start == minutes(120)
+
+
+def test_a_move_back_with_other_news_is_a_move_back():
+    desk = SettlingDesk()
+    desk.tell(booking(start=60), at=1)
+    desk.tell(booking(start=90), at=2)
+    in_room = MilestoneTold(ref=ref("A1"), milestone=Milestone.PATIENT_IN_ROOM, at=minutes(61))
+    settled = desk.tell(booking(start=60), in_room, at=62)
+    assert [type(event) for event in settled.events] == [e.CaseScheduled, e.MilestoneRecorded]
+    assert desk.schedule().start == minutes(60)
+
+
+def test_news_in_the_midst_of_what_is_told_again_is_followed_to_its_end():
+    """The second of three messages was never received: it comes first with the resend, and the third after it."""
+    desk = SettlingDesk()
+    first, lost, third = (desk.message(booking(start=start), at=n) for n, start in enumerate((60, 90, 120)))
+    desk.hear(first)
+    desk.hear(third)
+    for number, message in enumerate((first, lost, third)):
+        desk.again(message, at=900 + number)
+    assert desk.schedule().start == minutes(120)
+    assert desk.state()[desk.uid()][4] == ()
+
+
+def test_news_after_a_resend_is_taken_as_ever():
+    desk = SettlingDesk()
+    told = [desk.message(booking(start=start), at=n) for n, start in enumerate((60, 90))]
+    for message in told:
+        desk.hear(message)
+    for message in told:
+        desk.again(message, at=900)
+    (event,) = desk.tell(booking(start=150), at=901).events
+    assert (event.start, event.version) == (minutes(150), int(minutes(901).timestamp()))
+    assert event.at - event.start > timedelta(0)

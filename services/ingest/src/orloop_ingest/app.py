@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from orloop_common.domain.site import Site
 from orloop_common.messages.sitefile import SiteFileError, parse_site
 from orloop_common.runtime.auth import Tokens
+from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.crypto import PayloadCipher
 from orloop_common.runtime.errors import ConfigurationError
 from orloop_common.runtime.health import bind
@@ -16,6 +17,8 @@ from orloop_common.runtime.service import Runtime, run_service
 
 from .adapters import manual
 from .adapters.desk import add_desk
+from .adapters.fhir_road import FhirRoad
+from .adapters.identity_desk import add_identity
 from .adapters.journal import Journal
 from .adapters.load_desk import LoadDesk, add_load_desk
 from .adapters.mllp import Limits, MllpDoor
@@ -52,7 +55,10 @@ def run(runtime: Runtime[Settings]) -> None:
     tokens = Tokens(settings.secret(), clock)
     mllp_socket = bind(settings.mllp_port, "ORLOOP_MLLP_PORT", settings.mllp_host)
     manual_socket = bind(settings.manual_port, "ORLOOP_MANUAL_PORT")
+    fhir_port = settings.fhir_port
+    fhir_socket = bind(fhir_port, "ORLOOP_FHIR_PORT", settings.fhir_host) if fhir_port is not None else None
     ledger = Ledger(site, [s.id for s in site.suites if settings.wants(s.id)])
+    fhir = fhir_road(site, ledger, settings, clock)
     flow = IngestFlow(
         site,
         ledger,
@@ -60,7 +66,8 @@ def run(runtime: Runtime[Settings]) -> None:
         clock,
         timedelta(minutes=settings.feed_silence_minutes),
         timedelta(seconds=settings.feed_silence_wall_seconds),
-        watch_sources(site, ledger, settings),
+        watch_sources(site, ledger, settings, fhir),
+        fhir.suites,
     )
     pseudonyms = Pseudonyms(settings.identity_secret.get_secret_value().encode())
     raw_cipher = PayloadCipher(settings.raw_key.get_secret_value(), "ORLOOP_RAW_KEY") if settings.raw_key else cipher
@@ -91,16 +98,21 @@ def run(runtime: Runtime[Settings]) -> None:
     runtime.health.checks["mllp"] = lambda: door.listening or "the MLLP door waits for the log to be read"
 
     async def serve() -> None:
-        intake = opened.open(reception)
+        intake = opened.open(reception, {"fhir": fhir.reader()})
         reports = manual.ManualDoor(site, ledger, writer, clock, tokens)
         app = manual.build_app(reports)
         add_desk(app, reports)
         letters, readers = lambda: flow.letters, intake.readers
         rereading = Rereading(intake.again, rehearsal, ledger, writer, store, clock, letters, readers)
-        add_load_desk(app, LoadDesk(reports, intake, rehearsal, profiles, {}))
+        add_identity(app, reports, intake, pseudonyms)
+        add_load_desk(app, LoadDesk(reports, intake, rehearsal, profiles, fhir.profiles))
         add_raw_desk(app, RawDesk(reports, rereading, settings.raw_readers))
         add_sources(app, reports, flow, lambda: (intake.waiting, None))
-        await asyncio.gather(door.serve(mllp_socket, intake), manual.serve(app, manual_socket))
+        await asyncio.gather(
+            door.serve(mllp_socket, intake),
+            manual.serve(app, manual_socket),
+            fhir.run(intake, fhir_socket, flow.hear),
+        )
 
     def doors() -> None:
         flow.caught_up.wait()  # mapping needs the whole fold; senders wait in the backlog until then
@@ -148,10 +160,16 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
     return server_context(settings.mllp_tls_cert, settings.mllp_tls_key, settings.mllp_tls_client_ca)
 
 
-def watch_sources(site: Site, ledger: Ledger, settings: Settings) -> SourceWatch:
+def fhir_road(site: Site, ledger: Ledger, settings: Settings, clock: Clock) -> FhirRoad:
+    """The sources of FHIR whose suites this process serves; profiles lie beside the site file."""
+    paths = tuple(settings.site.parent / name for name in settings.fhir_profiles)
+    return FhirRoad(paths, site, settings.data, clock, ledger.suites, settings.fhir_port is not None)
+
+
+def watch_sources(site: Site, ledger: Ledger, settings: Settings, fhir: FhirRoad) -> SourceWatch:
     """What is learned of the sources, and kept over a restart."""
     known, path = site.hl7.sources if site.hl7 else {}, settings.data / "source-rates.json"
-    feeds = [source for source, suite in known.items() if suite in ledger.suites]
+    feeds = [source for source, suite in {**known, **fhir.suites}.items() if suite in ledger.suites]
     return SourceWatch(feeds, ZoneInfo(site.timezone), path, site.hl7.expected if site.hl7 else None)
 
 

@@ -1,6 +1,6 @@
 """Ingest's own fold of the log, its ticks of event time, and the watch over its feeds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from typing import Any
@@ -44,6 +44,7 @@ class IngestFlow:
         after: timedelta,
         floor: timedelta,
         sources: SourceWatch | None = None,
+        others: Mapping[str, str] | None = None,
     ) -> None:
         self._ledger, self._cipher, self._clock = ledger, cipher, clock
         self._last: dict[str, datetime] = {}
@@ -51,8 +52,9 @@ class IngestFlow:
         self.letters = Letters()
         self.journals = Journals(site.suites[0].id)
         self._looked: datetime | None = None
+        self.sweep: Callable[[str, datetime], Iterable[Output]] = lambda suite, now: ()
         self.caught_up = Flag()
-        known = site.hl7.sources if site.hl7 else {}
+        known = {**(site.hl7.sources if site.hl7 else {}), **(others or {})}  # others: of FHIR
         self._feeds = {source: suite for source, suite in known.items() if suite in ledger.suites}
         self.sources = sources or SourceWatch(self._feeds, ZoneInfo(site.timezone))
         self._watches = {
@@ -117,6 +119,7 @@ class IngestFlow:
         known = [t for t in (self._ledger.day(suite).now, self._last.get(suite)) if t is not None]
         tick = next_tick(suite, now, max(known, default=None))
         if tick is not None:
+            yield from self.sweep(suite, now)
             self._last[suite] = tick.at
             metrics.TICKS.labels(suite).inc()
             yield Output(SUITE_EVENTS, suite, suite, tick, tick.id, at=tick.at)

@@ -18,10 +18,12 @@ from orloop_common.domain.events import Event
 from orloop_common.messages import HL7_RAW
 from orloop_common.runtime.errors import FatalError, NotDurable
 from orloop_common.runtime.logs import get_logger
+from orloop_common.runtime.mllp import Frame
 from orloop_common.runtime.outbox import Delivered
 from orloop_common.runtime.records import Output
 
 from . import metrics
+from .domain.hl7.header import Header
 from .domain.quarantine import Quarantined
 from .domain.told import Told
 from .ports import Hook, Keeping, Owner, Posting
@@ -174,6 +176,11 @@ class Intake:
             return Taken(told.raw)
         return await self._admitted(self.reception.arrive_told(told, body, kind))
 
+    async def take_message(self, frame: Frame) -> Taken:
+        """A message out of a file, as if a sender had sent it now."""
+        arrival = self.reception.arrive(frame)
+        return Taken(arrival.id) if arrival.repeated else await self._admitted(arrival)
+
     async def again(self, record: RawMessage) -> Taken:
         """Read a raw record once more, after a profile was mended: it is not stored again, what it says is settled."""
         return await self._admitted(self.reception.arrive_again(record))
@@ -319,6 +326,7 @@ class Intake:
     def _told(self, arrival: Arrival) -> Arrival:
         if arrival.told is None and arrival.kind != "hl7":
             arrival.told = self.readers[arrival.kind.partition(":")[0]](arrival)
+            arrival.header = Header(application=arrival.told.source, kind=arrival.kind)
         return arrival
 
     def _post(self) -> None:

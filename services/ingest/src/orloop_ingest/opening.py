@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from orloop_common.messages import CASE_IDENTITY, HL7_RAW, INGEST_JOURNALS, SUITE_EVENTS
 from orloop_common.runtime.errors import NotDurable
@@ -16,6 +16,7 @@ from .adapters.committing import Committer
 from .adapters.journal import Journal
 from .adapters.mllp import MllpDoor
 from .adapters.writer import Poster, Replicas
+from .domain.told import Told
 from .intake import Intake
 from .journals import DRAINED, LOST, OPEN, Journals
 from .reception import Arrival, Reception
@@ -59,8 +60,14 @@ class Opening:
         self._looked_at: object = None
         self._is_held = True
 
-    def open(self, reception: Reception) -> Intake:
-        """The intake in the running event loop, with a producer that this loop serves. The fold has been read."""
+    def open(self, reception: Reception, readers: Mapping[str, Callable[[Arrival], Told]] | None = None) -> Intake:
+        """The intake in the running event loop, with a producer that this loop serves. The fold has been read.
+
+        Parameters
+        ----------
+        readers
+            By kind, how what the journal kept from another door than MLLP's is read.
+        """
         settings, clock, loop = self._runtime.settings, self._runtime.clock, asyncio.get_running_loop()
         sender = KafkaSender(settings.kafka, f"{settings.instance}-doors", polled=False)
         outbox = Outbox(sender, self._runtime.codec, clock, settings.service)
@@ -86,6 +93,7 @@ class Opening:
             monotonic=clock.monotonic,
         )
         self._loop, self._intake, self._committer = loop, intake, committer
+        intake.readers.update(readers or {})
         intake.start()
         return intake
 

@@ -348,7 +348,7 @@ class Reception:
             message_type=header.type,
             problem=f"{problem.reason}: {problem}" if problem is not None else None,
         )
-        suite = self._suite(header)
+        suite = arrival.told.suite if arrival.told is not None else self._suite(header)
         return Output(HL7_RAW, header.application or "unknown", suite, record, arrival.id, at=arrival.received)
 
     def _sealed(self, draft: CaseIdentityDraft, received: datetime, id: str) -> Output:
@@ -361,7 +361,8 @@ class Reception:
         return profile.suite if profile is not None else self._site.suites[0].id
 
     def _label(self, header: h.Header) -> str:
-        return header.application if header.application in self._sources else "unknown"
+        known = header.application in self._sources or header.kind.startswith("fhir:")
+        return header.application if known else "unknown"
 
     def _flag_reuse(self, header: h.Header, hash: str) -> bool:
         key = (header.application, header.facility, header.control_id)

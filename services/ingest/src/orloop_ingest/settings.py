@@ -43,8 +43,11 @@ class Settings(CommonSettings):
     raw_tail: Annotated[int, Field(ge=0)] = 50_000
 
     raw_readers: CommaList = ()
+    fhir_port: Port | None = None
+    fhir_host: str = "127.0.0.1"
+    fhir_profiles: CommaList = ()
 
-    @field_validator("raw_readers", mode="before")
+    @field_validator("raw_readers", "fhir_profiles", mode="before")
     @classmethod
     def split_readers(cls, value: Any) -> Any:
         """Let a comma list be a tuple."""

@@ -5,6 +5,7 @@ their times. What was taken already is known by type, id and version, and after 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -47,9 +48,10 @@ class FhirPoller:
         taking: FhirTaking,
         cursors: Cursors,
         clock: Clock,
+        hear: Callable[[str], None] = lambda source: None,
     ) -> None:
         self._source, self._rules, self._client = source, rules, client
-        self._taking, self._cursors, self._clock = taking, cursors, clock
+        self._taking, self._cursors, self._clock, self._hear = taking, cursors, clock, hear
         self._taken: dict[tuple[str, str, str], datetime] = {}
         self._histories: frozenset[str] | None = None
         self._wake = asyncio.Event()
@@ -107,6 +109,7 @@ class FhirPoller:
         self._cursors.paid(owed if not cut else set())
         self._forget()
         name = self._source.profile.source
+        self._hear(name)  # a server that answers is no silent feed, even if nothing changed
         metrics.FHIR_ROUNDS.labels(name, "whole").inc()
         metrics.FHIR_ASKED.labels(name).set(self._clock.wall().timestamp())
         return cut

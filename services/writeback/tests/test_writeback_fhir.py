@@ -1,6 +1,5 @@
 """FHIR R4: a Task once, an Appointment only in the version that was read; refusals in the server's words."""
 
-import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from writing_back import CANARY, CIPHER, a_step, identity, sealed
+from writing_back_fhir import PRACTITIONER, SYSTEM, Server, appointment
 
 from orloop_common.runtime import SystemClock
 from orloop_writeback.adapters.courier import Courier, NoAnswer, Patience
@@ -17,64 +17,7 @@ from orloop_writeback.domain.message import Reply, Step
 from orloop_writeback.domain.routes import Postponements, Route, Way
 
 ROOMS = {"1": "Location/or1", "2": "Location/or2", "3": "Location/or3"}
-SYSTEM = "urn:epr:case"
 ROUTE = Route(name="epr", way=Way.FHIR, postponements=Postponements.CANCEL)
-PRACTITIONER = {"actor": {"reference": "Practitioner/p1"}, "status": "accepted"}
-
-
-def appointment(start: str = "2026-03-02T11:30:00+01:00", room: str = "or1", **more: Any) -> dict[str, Any]:
-    return {
-        "resourceType": "Appointment",
-        "id": "a1",
-        "identifier": [{"system": SYSTEM, "value": "C1"}],
-        "status": "booked",
-        "start": start,
-        "end": "2026-03-02T12:30:00+01:00",
-        "comment": "as it was",
-        "participant": [PRACTITIONER, {"actor": {"reference": f"Location/{room}"}, "status": "accepted"}],
-        **more,
-    }
-
-
-class Server:
-    """Keeps one Appointment in versions and Tasks by identifier; refuses a PUT of another version than the newest."""
-
-    def __init__(self, held: dict[str, Any] | None = None) -> None:
-        self.held, self.version = held or appointment(), 1
-        self.tasks: dict[str, dict[str, Any]] = {}
-        self.asked: list[httpx.Request] = []
-        self.before: list[Callable[[httpx.Request], httpx.Response | None]] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        if self.before and (answer := self.before.pop(0)(request)) is not None:
-            return answer
-        if request.method == "POST":
-            return self._task(request)
-        if request.method == "PUT":
-            return self._put(request)
-        told = {**self.held, "meta": {"versionId": str(self.version)}}
-        if request.url.path.endswith("/Appointment"):
-            wanted = request.url.params["identifier"] == f"{SYSTEM}|C1"
-            return httpx.Response(200, json={"resourceType": "Bundle", "entry": [{"resource": told}] if wanted else []})
-        return httpx.Response(200, json=told, headers={"ETag": f'W/"{self.version}"'})
-
-    def change(self, **more: Any) -> None:
-        self.held, self.version = {**self.held, **more}, self.version + 1
-
-    def _put(self, request: httpx.Request) -> httpx.Response:
-        if request.headers.get("If-Match") != f'W/"{self.version}"':
-            return httpx.Response(412)
-        body = json.loads(request.content)
-        body.pop("meta")
-        self.change(**body)
-        return httpx.Response(200)
-
-    def _task(self, request: httpx.Request) -> httpx.Response:
-        key = request.headers["If-None-Exist"]
-        made = key not in self.tasks
-        self.tasks.setdefault(key, json.loads(request.content))
-        return httpx.Response(201 if made else 200)
 
 
 def order(step: Step, send: Any = "appointment", case_id: str = SYSTEM) -> bytes:
@@ -155,6 +98,12 @@ def test_a_postponement_cancels_the_appointment() -> None:
     assert server.held["status"] == "cancelled"
     assert ask(server, a_step(None, route=ROUTE)).accepted
     assert writes(server) == ["PUT"]
+
+
+def test_an_appointment_that_is_elsewhere_is_not_cancelled_either() -> None:
+    server = Server(appointment(room="or2"))
+    assert "planned anew" in ask(server, a_step(None, route=ROUTE)).text
+    assert (writes(server), server.held["status"]) == ([], "booked")
 
 
 def test_a_refusal_is_told_in_the_words_of_the_operation_outcome() -> None:

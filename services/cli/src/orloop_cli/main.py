@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from . import load, quarantine, sources, worklist
+from . import identity, load, quarantine, sources, worklist
 from .errors import LauncherError
 from .plan import plan_app
 from .profile import profile_app
@@ -31,6 +31,7 @@ app.add_typer(topics_app, name="topics")
 app.add_typer(plan_app, name="plan")
 app.add_typer(profile_app, name="profile")
 load.register(app)
+identity.register(app)
 worklist.register(app)
 quarantine.register(app)
 sources.register(app)

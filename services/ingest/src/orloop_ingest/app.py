@@ -39,6 +39,7 @@ from .opening import Opening
 from .reception import Reception
 from .rereading import Rereading
 from .settings import Settings
+from .sweeping import Sweeper
 from .watching import SourceWatch
 
 
@@ -69,7 +70,8 @@ def run(runtime: Runtime[Settings]) -> None:
         watch_sources(site, ledger, settings, fhir),
         fhir.suites,
     )
-    pseudonyms = Pseudonyms(settings.identity_secret.get_secret_value().encode())
+    pseudonyms = read_pseudonyms(settings)
+    flow.sweep = Sweeper(ledger, pseudonyms, PayloadCipher(settings.payload_key.get_secret_value()).encrypt)
     raw_cipher = PayloadCipher(settings.raw_key.get_secret_value(), "ORLOOP_RAW_KEY") if settings.raw_key else cipher
     profiles = read_profiles(site, settings)
     reception = Reception(
@@ -124,6 +126,14 @@ def run(runtime: Runtime[Settings]) -> None:
     runtime.spawn("doors", doors)
     runtime.run_flow(flow, LoopSettings(topics=TOPICS, group=None))
     opened.close(door)
+
+
+def read_pseudonyms(settings: Settings) -> Pseudonyms:
+    """The identity secret, and those before it while a rotation lasts."""
+    try:
+        return Pseudonyms.parse(settings.identity_secret.get_secret_value())
+    except ValueError as error:
+        raise ConfigurationError(f"ORLOOP_IDENTITY_SECRET: {error}") from None
 
 
 def read_profiles(site: Site, settings: Settings) -> dict[str, SourceProfile]:

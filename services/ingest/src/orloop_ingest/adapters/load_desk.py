@@ -18,7 +18,7 @@ from orloop_common.runtime.errors import NotDurable
 from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.mllp import Frame
 from orloop_ingest import metrics
-from orloop_ingest.domain import backentry, booked, reconciling
+from orloop_ingest.domain import backentry, booked, parting, reconciling
 from orloop_ingest.domain import tables as t
 from orloop_ingest.domain.fhir import FhirProfile
 from orloop_ingest.domain.hl7.profile import SourceProfile, default_profile
@@ -169,7 +169,9 @@ class LoadDesk:
 
 
 def read_again(arrival: Arrival) -> Told:
-    """A stored row, told once more: for the journal, a retry, a replay."""
+    """A stored row or decision, told once more: for the journal, a retry, a replay."""
+    if arrival.kind == parting.KIND:
+        return parting.told_by(arrival.body, arrival.received, arrival.id)
     return booked.told_by(arrival.body, arrival.received, arrival.id)
 
 

@@ -76,6 +76,7 @@ class CaseTold:
     `fields` holds attributes of `CaseScheduled`: what is absent stays as it was, what is None was cleared.
     `start` and `booked` are None if the message says nothing of them. `version` is None if the source
     numbers nothing (then `Told.at` in seconds stands in); `counted` says that the sender counts versions itself.
+    `defaults` are attributes of a case that nobody knows yet, where the message says nothing of them.
     `creates` says whether a case that nobody knows may begin with this message; else it is parked.
     """
 
@@ -88,6 +89,7 @@ class CaseTold:
     start: datetime | None = None
     booked: timedelta | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     actions: tuple[ResourceAction, ...] = ()
     reason_code: str | None = None
 
@@ -121,6 +123,14 @@ class PatientsMerged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PatientsParted:
+    """A person undoes a merge: `retired` is a patient of its own again, whoever says otherwise."""
+
+    retired: PatientIdentity
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VisitMoved:
     """ADT A45 and its kin: a visit belongs to another patient, or has another number, from now on."""
 
@@ -149,7 +159,9 @@ class FactTold:
     event: Event
 
 
-Statement = CaseTold | MilestoneTold | ReadinessTold | PatientsMerged | VisitMoved | BedTold | FactTold
+Statement = (
+    CaseTold | MilestoneTold | ReadinessTold | PatientsMerged | PatientsParted | VisitMoved | BedTold | FactTold
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

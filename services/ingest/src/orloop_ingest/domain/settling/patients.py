@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import CaseScheduled
 from orloop_common.messages.identity import CASE
 from orloop_ingest.domain import identities as i
 from orloop_ingest.domain.quarantine import Quarantined, Reason
-from orloop_ingest.domain.told import PatientsMerged, VisitMoved
+from orloop_ingest.domain.told import PatientsMerged, PatientsParted, VisitMoved
 
 from .linking import link_replacements
 from .weighing import Weighing, named
@@ -55,14 +56,16 @@ def tell_merge(w: Weighing, told: PatientsMerged) -> None:
     _rekey(w, retired)
 
 
-def unmerge_patients(w: Weighing, retired: i.Person, by: str) -> bool:
-    """Part a patient from its survivor again, as a person asks; whether there was anything to part."""
+def tell_parted(w: Weighing, told: PatientsParted) -> None:
+    """A person parts a patient from its survivor again; a resent A40 does not undo that."""
+    retired = i.person_of(told.retired)
     held = w.identities.merges.get(retired)
-    if held is None or held.undone:
-        return False
-    w.keep(i.PATIENTS, _name(w, retired), replace(held, undone=by))
+    if held is None:
+        w.notes.append("never_merged")
+        return
+    if not held.undone:
+        w.keep(i.PATIENTS, _name(w, retired), replace(held, undone=told.by))
     _rekey(w, retired)
-    return True
 
 
 def tell_visit_moved(w: Weighing, told: VisitMoved) -> None:
@@ -134,6 +137,8 @@ def rekey_case(w: Weighing, case: str) -> None:
     if held.patient_key == key:
         return
     new = named(replace(held, patient_key=key, at=w.at_after(held, held.version)))
+    if new.id in w.known.day.seen:  # a merge taken back: what was told before is news again, once for what it replaces
+        new = replace(new, id=derived_id("CaseScheduled", new.id, held.id))
     w.schedules = [e for e in w.schedules if not (isinstance(e, CaseScheduled) and e.case == case)]
     w.schedules.append(new)
     link_replacements(w, case)

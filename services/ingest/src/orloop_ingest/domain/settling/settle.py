@@ -16,6 +16,7 @@ from orloop_ingest.domain.told import (
     FactTold,
     MilestoneTold,
     PatientsMerged,
+    PatientsParted,
     ReadinessTold,
     Told,
     VisitMoved,
@@ -28,7 +29,7 @@ from .matching import case_of
 from .observing import tell_milestone, tell_readiness
 from .outcome import Settled
 from .parking import reopen, waiting_for
-from .patients import tell_merge, tell_visit_moved
+from .patients import tell_merge, tell_parted, tell_visit_moved
 from .schedules import tell_case
 from .weighing import Weighing
 
@@ -56,6 +57,7 @@ WEIGHED: dict[type, Callable[[Weighing, Any], None]] = {
     MilestoneTold: tell_milestone,
     ReadinessTold: tell_readiness,
     PatientsMerged: tell_merge,
+    PatientsParted: tell_parted,
     VisitMoved: tell_visit_moved,
     BedTold: tell_bed,
     FactTold: _tell_fact,

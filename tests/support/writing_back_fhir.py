@@ -37,6 +37,7 @@ class Server:
     def __init__(self, held: dict[str, Any] | None = None) -> None:
         self.held, self.version = held or appointment(), 1
         self.tasks: dict[str, dict[str, Any]] = {}
+        self.case = "C1"
         self.asked: list[httpx.Request] = []
         self.before: list[Callable[[httpx.Request], httpx.Response | None]] = []
 
@@ -50,7 +51,7 @@ class Server:
             return self._put(request)
         told = {**self.held, "meta": {"versionId": str(self.version)}}
         if request.url.path.endswith("/Appointment"):
-            wanted = request.url.params["identifier"] == f"{SYSTEM}|C1"
+            wanted = request.url.params["identifier"] == f"{SYSTEM}|{self.case}"
             return httpx.Response(200, json={"resourceType": "Bundle", "entry": [{"resource": told}] if wanted else []})
         return httpx.Response(200, json=told, headers={"ETag": f'W/"{self.version}"'})
 

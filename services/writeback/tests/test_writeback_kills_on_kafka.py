@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from writing_back import CANARY, CIPHER_KEY, identity, sealed
+from writing_back_fhir import SYSTEM, Server, appointment, serving
 
 from orloop_cli.broker import Broker
 from orloop_cli.testing import create_topics
@@ -195,3 +199,51 @@ def test_a_dry_run_shows_the_bytes_hides_the_patient_and_writes_nothing(
     assert run("--alternative", "9").returncode == 2
     assert there.received == []
     assert {topic: len(desk.raw(topic)) for topic in before} == before
+
+
+@pytest.mark.slow
+def test_a_fhir_route_reads_changes_and_waits_for_the_echo_with_a_token_of_its_own(desk: Desk, tmp_path: Path) -> None:
+    """The server wants a SMART token, is busy once, and refuses another version than the newest."""
+    server, tokens = Server(appointment(identifier=[{"system": SYSTEM, "value": "C-hip"}])), list[str]()
+    server.before = [lambda _: None, lambda _: httpx.Response(503, headers={"Retry-After": "0"})]
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/token":
+            tokens.append(request.content.decode())
+            return httpx.Response(200, json={"access_token": "t1", "expires_in": 300})
+        if request.headers.get("Authorization") != "Bearer t1":
+            return httpx.Response(401)
+        return server(request)
+
+    key = ec.generate_private_key(ec.SECP384R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "us.key").write_bytes(key)
+    with serving(handler) as address:
+        routes = f"""
+writeback:
+  routes:
+    - name: epr
+      way: fhir
+      fhir:
+        base: {address}/r4
+        send: appointment
+        case_id: {SYSTEM}
+        rooms: {{"1": Location/or1, "2": Location/or2, "3": Location/or3}}
+        smart: {{token_url: {address}/token, client_id: orloop, key: {tmp_path / "us.key"}}}
+"""
+        service = process(desk, tmp_path / "wb", routes, ORLOOP_WRITEBACK_ENABLED="1")
+        server.case = "C-hip"
+        try:
+            book(desk, A)
+            approve(desk, A)
+            service.start().wait_ready()
+            wait_for("the change to be acknowledged", lambda: outcomes(desk) == {"hip": "acknowledged"})
+            desk.publish(SUITE_EVENTS, "main", "main", booked("hip", "2", "10:30", version=2))
+            wait_for("the echo to count", lambda: outcomes(desk) == {"hip": "applied"})
+        finally:
+            service.kill()
+    assert server.held["participant"][1]["actor"] == {"reference": "Location/or2"}
+    assert [request.method for request in server.asked] == ["GET", "PUT", "GET", "PUT"]
+    assert len(tokens) == 1
+    text = service.log.read_text()
+    assert "503" in text
+    assert not [word for word in [*WORDS, "Bearer", "BEGIN"] if word in text]

@@ -1,12 +1,13 @@
 """The state of a suite's day: a pure, total, idempotent fold of its log."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from immutables import Map
 
 from . import events as e
 from .calendar import OperationalCalendar
+from .evolving import evolve
 from .plan import Place
 from .records import CaseRecord, DecisionRecord, Pending, Planned, Refusal, RoomRecord
 from .vocabulary import BedUnit
@@ -71,8 +72,8 @@ class SuiteDay:
                 reason=str(reason),
                 case=getattr(event, "case", None),
             )
-            day = replace(self, refused=self.refused.set(event.id, refusal))
-        return replace(day, seen=day.seen.set(event.id, self.calendar.day(event.at)))
+            day = evolve(self, refused=self.refused.set(event.id, refusal))
+        return evolve(day, seen=day.seen.set(event.id, self.calendar.day(event.at)))
 
     def place(self, case: str) -> Place | None:
         """Where the published plan has the case: the approved place if one is in force, else the hospital's."""

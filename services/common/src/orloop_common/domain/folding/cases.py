@@ -1,11 +1,11 @@
 """Cases: schedules accept only newer versions, what ended stays ended, milestones merge by type."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from orloop_common.domain import events as e
+from orloop_common.domain.evolving import evolve
 from orloop_common.domain.records import CaseRecord, Recorded
 from orloop_common.domain.suite_day import Refused, SuiteDay
 from orloop_common.domain.vocabulary import Milestone
@@ -19,7 +19,7 @@ def case_record(day: SuiteDay, case: str) -> CaseRecord:
 
 def with_case(day: SuiteDay, record: CaseRecord, at: datetime) -> SuiteDay:
     touched = max(record.touched or at, at)
-    return replace(day, cases=day.cases.set(record.case, replace(record, touched=touched)))
+    return evolve(day, cases=day.cases.set(record.case, evolve(record, touched=touched)))
 
 
 def case_scheduled(day: SuiteDay, event: e.CaseScheduled) -> SuiteDay:
@@ -28,7 +28,7 @@ def case_scheduled(day: SuiteDay, event: e.CaseScheduled) -> SuiteDay:
     record = case_record(day, event.case)
     if record.schedule is not None and not _newer(event, record.schedule):
         return day
-    day = with_case(day, replace(record, schedule=event), event.at)
+    day = with_case(day, evolve(record, schedule=event), event.at)
     return hear_echo(day, event)
 
 
@@ -43,21 +43,21 @@ def case_ended(status: str) -> Callable[[SuiteDay, Any], SuiteDay]:
         known = record.ended_version
         version = event.version if known is None else max(known, event.version)
         ended = max(status, record.status) if record.status != "scheduled" else status
-        day = with_case(day, replace(record, status=ended, ended_version=version), event.at)
+        day = with_case(day, evolve(record, status=ended, ended_version=version), event.at)
         day = hear_end(day, event.case, status)
-        return replace(day, plan=day.plan.delete(event.case)) if event.case in day.plan else day
+        return evolve(day, plan=day.plan.delete(event.case)) if event.case in day.plan else day
 
     return end
 
 
 def case_linked(day: SuiteDay, event: e.CaseLinked) -> SuiteDay:
-    return with_case(day, replace(case_record(day, event.case), replaces=event.replaces), event.at)
+    return with_case(day, evolve(case_record(day, event.case), replaces=event.replaces), event.at)
 
 
 def case_doubted(day: SuiteDay, event: e.CaseDoubted) -> SuiteDay:
     record = case_record(day, event.case)
     left = {*record.doubts} - {event.reason} if event.withdrawn else {*record.doubts, event.reason}
-    return with_case(day, replace(record, doubts=tuple(sorted(left))), event.at)
+    return with_case(day, evolve(record, doubts=tuple(sorted(left))), event.at)
 
 
 def milestone_recorded(day: SuiteDay, event: e.MilestoneRecorded) -> SuiteDay:
@@ -72,9 +72,9 @@ def milestone_recorded(day: SuiteDay, event: e.MilestoneRecorded) -> SuiteDay:
     )
     held = record.milestones.get(event.milestone)
     if held is not None:
-        values = sorted((*held.earlier, replace(held, earlier=()), new), key=lambda r: (r.recorded, r.event))
-        new = replace(values[-1], earlier=tuple(values[:-1]))
-    record = replace(record, milestones=record.milestones.set(event.milestone, new))
+        values = sorted((*held.earlier, evolve(held, earlier=()), new), key=lambda r: (r.recorded, r.event))
+        new = evolve(values[-1], earlier=tuple(values[:-1]))
+    record = evolve(record, milestones=record.milestones.set(event.milestone, new))
     day = with_case(day, record, event.at)
     if event.milestone is Milestone.PATIENT_IN_ROOM and event.case in day.pending:
         proposal = day.pending[event.case].proposal
@@ -84,4 +84,4 @@ def milestone_recorded(day: SuiteDay, event: e.MilestoneRecorded) -> SuiteDay:
 
 def readiness_changed(day: SuiteDay, event: e.ReadinessChanged) -> SuiteDay:
     record = case_record(day, event.case)
-    return with_case(day, replace(record, readiness=record.readiness.set(event.item, event.status)), event.at)
+    return with_case(day, evolve(record, readiness=record.readiness.set(event.item, event.status)), event.at)

@@ -1,11 +1,11 @@
 """Decisions, the hospital's answers and its echoes: how the approved plan becomes the hospital's schedule."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from immutables import Map
 
 from orloop_common.domain import events as e
+from orloop_common.domain.evolving import evolve
 from orloop_common.domain.plan import Change, Place
 from orloop_common.domain.records import DecisionRecord, Pending, Planned
 from orloop_common.domain.suite_day import Refused, SuiteDay
@@ -19,7 +19,7 @@ def hear_echo(day: SuiteDay, event: e.CaseScheduled) -> SuiteDay:
     if pending is None:
         planned = day.plan.get(event.case)
         if planned is not None and planned.place != told:
-            day = replace(day, plan=day.plan.delete(event.case))
+            day = evolve(day, plan=day.plan.delete(event.case))
         return _hear_late(day, event, told)
     if event.version <= pending.change.version or told in (pending.change.origin, pending.change.via):
         return day
@@ -55,8 +55,8 @@ def _hear_late(day: SuiteDay, event: e.CaseScheduled, told: Place) -> SuiteDay:
         if decision.outcomes.get(event.case) in ("timed_out", "unconfirmed"):
             change = next(c for c in decision.decided.changes if c.case == event.case)
             if event.version > change.version and (told == change.target or _is_postponed(day, change, told)):
-                decision = replace(decision, outcomes=decision.outcomes.set(event.case, "applied"))
-                day = replace(day, decisions=day.decisions.set(proposal, decision))
+                decision = evolve(decision, outcomes=decision.outcomes.set(event.case, "applied"))
+                day = evolve(day, decisions=day.decisions.set(proposal, decision))
                 return day if change.target.room is None else _moved_once_more(day, event.case)
     return day
 
@@ -70,15 +70,15 @@ def _is_postponed(day: SuiteDay, change: Change, told: Place) -> bool:
 
 def _moved_once_more(day: SuiteDay, case: str) -> SuiteDay:
     record = day.cases[case]
-    return replace(day, cases=day.cases.set(case, replace(record, moved=record.moved + 1)))
+    return evolve(day, cases=day.cases.set(case, evolve(record, moved=record.moved + 1)))
 
 
 def settle(day: SuiteDay, case: str, outcome: str, *, keep_plan: bool = False) -> SuiteDay:
     pending = day.pending[case]
     decision = day.decisions[pending.proposal]
-    decision = replace(decision, outcomes=decision.outcomes.set(case, outcome))
+    decision = evolve(decision, outcomes=decision.outcomes.set(case, outcome))
     plan = day.plan if keep_plan or case not in day.plan else day.plan.delete(case)
-    return replace(
+    return evolve(
         day,
         pending=day.pending.delete(case),
         plan=plan,
@@ -123,11 +123,11 @@ def plan_decided(day: SuiteDay, event: e.PlanDecided) -> SuiteDay:
         return day
     approved = event.verdict in (Verdict.APPROVED, Verdict.OVERRIDDEN)
     if not approved:
-        return replace(day, decisions=day.decisions.set(event.proposal, DecisionRecord(decided=event)))
+        return evolve(day, decisions=day.decisions.set(event.proposal, DecisionRecord(decided=event)))
     voided = broken_since(day, event)
     if voided:
         record = DecisionRecord(decided=event, voided=voided)
-        return replace(day, decisions=day.decisions.set(event.proposal, record))
+        return evolve(day, decisions=day.decisions.set(event.proposal, record))
     plan, pending = day.plan, day.pending
     for order, change in enumerate(event.changes, start=1):
         plan = plan.set(change.case, Planned(place=change.target, length=change.length, proposal=event.proposal))
@@ -137,7 +137,7 @@ def plan_decided(day: SuiteDay, event: e.PlanDecided) -> SuiteDay:
         )
     outcomes = Map({change.case: "queued" for change in event.changes})
     record = DecisionRecord(decided=event, outcomes=outcomes)
-    return replace(day, plan=plan, pending=pending, decisions=day.decisions.set(event.proposal, record))
+    return evolve(day, plan=plan, pending=pending, decisions=day.decisions.set(event.proposal, record))
 
 
 def change_answered(day: SuiteDay, event: e.ChangeAnswered) -> SuiteDay:
@@ -148,10 +148,10 @@ def change_answered(day: SuiteDay, event: e.ChangeAnswered) -> SuiteDay:
         return day  # the echo overtook the answer
     if event.answer is ChangeAnswer.ACKNOWLEDGED:
         decision = day.decisions[event.proposal]
-        decision = replace(decision, outcomes=decision.outcomes.set(event.case, "acknowledged"))
-        return replace(
+        decision = evolve(decision, outcomes=decision.outcomes.set(event.case, "acknowledged"))
+        return evolve(
             day,
-            pending=day.pending.set(event.case, replace(pending, status="acknowledged")),
+            pending=day.pending.set(event.case, evolve(pending, status="acknowledged")),
             decisions=day.decisions.set(event.proposal, decision),
         )
     return stop_rest(settle(day, event.case, str(event.answer)), event.proposal)

@@ -1,7 +1,6 @@
 """Rooms, people, beds, feeds and time: of each thing the newest word counts."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ from immutables import Map
 
 from orloop_common.domain import events as e
 from orloop_common.domain.calendar import OperationalCalendar
+from orloop_common.domain.evolving import evolve
 from orloop_common.domain.records import CaseRecord, RoomRecord
 from orloop_common.domain.suite_day import KEPT_DAYS, Refused, SuiteDay
 
@@ -25,21 +25,21 @@ def room_usability(day: SuiteDay, event: e.RoomWentDown | e.RoomRestored) -> Sui
     room = _room(day, event.room)
     if not later(event, room.usability):
         return day
-    return replace(day, rooms=day.rooms.set(event.room, replace(room, usability=event)))
+    return evolve(day, rooms=day.rooms.set(event.room, evolve(room, usability=event)))
 
 
 def cleaning_changed(day: SuiteDay, event: e.CleaningStatusChanged) -> SuiteDay:
     room = _room(day, event.room)
     if not later(event, room.cleaning):
         return day
-    return replace(day, rooms=day.rooms.set(event.room, replace(room, cleaning=event)))
+    return evolve(day, rooms=day.rooms.set(event.room, evolve(room, cleaning=event)))
 
 
 def room_observed(day: SuiteDay, event: e.RoomStateChanged) -> SuiteDay:
     room = _room(day, event.room)
     if not later(event, room.observed):
         return day
-    return replace(day, rooms=day.rooms.set(event.room, replace(room, observed=event)))
+    return evolve(day, rooms=day.rooms.set(event.room, evolve(room, observed=event)))
 
 
 def newest(attribute: str, key: Callable[[Any], Any]) -> Callable[[SuiteDay, Any], SuiteDay]:
@@ -50,7 +50,7 @@ def newest(attribute: str, key: Callable[[Any], Any]) -> Callable[[SuiteDay, Any
         if not later(event, held.get(key(event))):
             return day
         changes: dict[str, Any] = {attribute: held.set(key(event), event)}
-        return replace(day, **changes)
+        return evolve(day, **changes)
 
     return keep
 
@@ -58,7 +58,7 @@ def newest(attribute: str, key: Callable[[Any], Any]) -> Callable[[SuiteDay, Any
 def last_word(attribute: str) -> Callable[[SuiteDay, Any], SuiteDay]:
     def keep(day: SuiteDay, event: e.Event) -> SuiteDay:
         changes: dict[str, Any] = {attribute: event}
-        return replace(day, **changes) if later(event, getattr(day, attribute)) else day
+        return evolve(day, **changes) if later(event, getattr(day, attribute)) else day
 
     return keep
 
@@ -73,7 +73,7 @@ def roster_changed(day: SuiteDay, event: e.RosterChanged) -> SuiteDay:
 def staff_short(day: SuiteDay, event: e.StaffShort) -> SuiteDay:
     if event.end <= event.start or event.missing < 0:
         raise Refused("Expected a shortage with an end after its start and zero or more missing teams.")
-    return replace(day, shortages=day.shortages.set(event.id, event))
+    return evolve(day, shortages=day.shortages.set(event.id, event))
 
 
 def beds_changed(day: SuiteDay, event: e.BedsChanged) -> SuiteDay:
@@ -83,26 +83,26 @@ def beds_changed(day: SuiteDay, event: e.BedsChanged) -> SuiteDay:
 
 
 def feed_silent(day: SuiteDay, event: e.FeedWentSilent) -> SuiteDay:
-    return replace(day, silent_feeds=day.silent_feeds.set(event.source, event.since))
+    return evolve(day, silent_feeds=day.silent_feeds.set(event.source, event.since))
 
 
 def feed_returned(day: SuiteDay, event: e.FeedReturned) -> SuiteDay:
     if event.source not in day.silent_feeds:
         return day
-    return replace(day, silent_feeds=day.silent_feeds.delete(event.source))
+    return evolve(day, silent_feeds=day.silent_feeds.delete(event.source))
 
 
 def exception_decided(day: SuiteDay, event: e.ExceptionDecided) -> SuiteDay:
     if event.exception not in day.exceptions:
         raise Refused(f"Expected an exception that was requested, got {event.exception}.")
-    return replace(day, exceptions=day.exceptions.delete(event.exception))
+    return evolve(day, exceptions=day.exceptions.delete(event.exception))
 
 
 def clock_ticked(day: SuiteDay, event: e.ClockTicked) -> SuiteDay:
     if day.now is not None and event.at <= day.now:
         return day
     before, today = (day.calendar.day(day.now) if day.now else None), day.calendar.day(event.at)
-    day = replace(day, now=event.at)
+    day = evolve(day, now=event.at)
     return day if before == today else _forget(day, today)
 
 
@@ -112,10 +112,10 @@ def _forget(day: SuiteDay, today: date) -> SuiteDay:
     kept_from = today - timedelta(days=KEPT_DAYS)
     cases = {k: c for k, c in day.cases.items() if _last_day(day.calendar, c) >= kept_from}
     decisions = {k: d for k, d in day.decisions.items() if not d.settled or day.calendar.day(d.decided.at) >= old}
-    return replace(
+    return evolve(
         day,
         seen=Map({k: on for k, on in day.seen.items() if on >= old}),
-        cases=Map({k: replace(c, moved=0) for k, c in cases.items()}),
+        cases=Map({k: evolve(c, moved=0) for k, c in cases.items()}),
         decisions=Map(decisions),
         plan=Map({k: p for k, p in day.plan.items() if k in cases}),
         refused=Map({k: r for k, r in day.refused.items() if day.seen.get(k, today) >= old}),

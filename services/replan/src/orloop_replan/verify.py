@@ -26,7 +26,7 @@ from .domain.certificate import verify as certified
 from .domain.slots import build
 from .verify_draw import draw_problem, relax
 
-LIMITS = FixLimits(scout=500, decodes=1000, samples=20, growth=(8,))
+LIMITS = FixLimits(scout=500, decodes=1000, samples=20, growth=(8,), least_work=0)
 EMERGENCY = "emergency-never-postponed"
 
 

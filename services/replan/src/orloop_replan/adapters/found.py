@@ -21,7 +21,8 @@ class FixLimits:
 
     `scout` are changed plans tried before the bound, `samples` plans drawn from its optimum, of which the best
     `starts` are annealed with `decodes` changed plans each. `growth` is how many places a case each restricted
-    model looks at; all of them together may spend `work` times the square of the number of cases.
+    model looks at; all of them together may spend `work` times the square of the number of cases, and `least_work`
+    where that is more.
     """
 
     scout: int = 20_000
@@ -31,6 +32,7 @@ class FixLimits:
     decodes: int = 10_000
     growth: tuple[int, ...] = (4, 8, 16, 32)
     work: int = 1_000
+    least_work: int = 2_000_000
     gap: float = 0.99
 
 

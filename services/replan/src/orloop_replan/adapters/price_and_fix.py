@@ -133,7 +133,7 @@ class _Solve:
         """Restricted models over more and more places."""
         slots, costs = self.slots, lower.path_costs
         order = np.argsort(costs, kind="stable")
-        looked, left = 0, self.limits.work * slots.n**2
+        looked, left = 0, max(self.limits.least_work, self.limits.work * slots.n**2)
         for each in self.limits.growth:
             if self._done():
                 return

@@ -65,7 +65,9 @@ class PriceSearch:
         """The best plan by the published cost, and its bound."""
         limits = self.limits
         growth = (*(k for k in (8, 16, 30) if k < limits.grown), limits.grown)
-        work = FixLimits(scout=limits.scout, decodes=limits.decodes, growth=growth, work=self._effort())
+        work = FixLimits(
+            scout=limits.scout, decodes=limits.decodes, growth=growth, work=0, least_work=limits.first_work
+        )
         return solve(self.slots, self.seed, work, self._stop, self._given)
 
     def _near(self, plan: Plan) -> Ints:
@@ -85,10 +87,6 @@ class PriceSearch:
             free = later[later >= 0]
             wanted[i] = free[0] if len(free) else wanted[i]
         return decode_from(slots, wanted)
-
-    def _effort(self) -> int:
-        """Work by the square of the number of cases; less of it where there are so many that people would wait."""
-        return max(1, min(self.limits.effort, self.limits.most // max(1, self.slots.n**2)))
 
     def proof(self) -> Proof:
         """What the first plan is worth: no plan that postpones as little costs less than `bound`."""
@@ -136,7 +134,7 @@ class PriceSearch:
 
     def _begun(self, goal: Goal, slots: Slots, rows: Sequence[Barred], known: Sequence[Ints]) -> tuple[Ints, bool]:
         """The best plan by an annealing or known before, and whether it keeps the cuts."""
-        weights, decodes, allowed = self._weights(goal), self.limits.decodes, self._allowed(goal)
+        weights, decodes, allowed = self._weights(goal), self.limits.other_decodes, self._allowed(goal)
         # who is as published in another plan counts as different there: only changed cases are left to differ in
         others = [np.where(plan == self.slots.published, -1, plan) for plan in known] if goal.apart else []
         apart = max((int((plan == self.slots.published).sum()) for plan in known), default=0) + goal.apart

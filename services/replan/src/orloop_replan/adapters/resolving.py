@@ -14,7 +14,14 @@ from .bound import BoundLimits
 from .price_and_fix import WARM, FixLimits, solve
 
 SMALL = FixLimits(
-    scout=2000, bound=BoundLimits(rounds=120), samples=12, starts=1, decodes=1500, growth=(4, 8), work=400
+    scout=2000,
+    bound=BoundLimits(rounds=120),
+    samples=12,
+    starts=1,
+    decodes=1500,
+    growth=(4, 8),
+    work=400,
+    least_work=400_000,
 )
 """Work for an answer to one question: much less than for a plan that leaves the house."""
 
@@ -55,6 +62,7 @@ class PriceAndFixAgain:
             samples=limits.samples // parts,
             decodes=limits.decodes // parts,
             work=limits.work // parts,
+            least_work=limits.least_work // parts,
         )
 
 

@@ -133,24 +133,28 @@ class Solved:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Work limits, so that the same problem gives the same plan on a slow and on a fast day."""
+    """Work limits, so that the same problem gives the same plan on a slow and on a fast day.
+
+    For the first plan `scout`, `decodes`, `grown` and `first_work`, for each of the others `other`, `other_decodes`
+    and `other_work`, all of these together `others_work`. `work` is how many questions there are at most.
+    """
 
     nodes: int = 100
     work: int = 50
     alternatives: int = 3
     scout: int = 2000
-    decodes: int = 4000
+    decodes: int = 10_000
+    other_decodes: int = 4000
     grown: int = 16
     other: int = 6
-    effort: int = 600
-    most: int = 1_000_000
+    first_work: int = 2_000_000
     other_work: int = 600_000
     others_work: int = 1_500_000
     scenarios: int = 500
 
     def hurried(self) -> "Limits":
         """For a large suite in a storm of triggers: one good plan soon."""
-        return replace(self, alternatives=1, nodes=self.nodes // 2, effort=self.effort // 2, most=self.most // 2)
+        return replace(self, alternatives=1, nodes=self.nodes // 2, first_work=self.first_work // 2)
 
     @classmethod
     def recorded(cls, settings: Mapping[str, str]) -> "Limits":

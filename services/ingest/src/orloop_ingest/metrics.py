@@ -80,3 +80,13 @@ FHIR_ROUNDS = counter(
 FHIR_ASKED = gauge(
     "orloop_ingest_fhir_asked_timestamp_seconds", "Wall time at which a server was last asked to the end.", ["source"]
 )
+WAITING = gauge(
+    "orloop_ingest_waiting",
+    "What waits for its sender or a person: parked (its case is unknown), told_again (sent again, or moved back?).",
+    ["suite", "kind"],
+)
+WAITING_AGE = gauge(
+    "orloop_ingest_waiting_oldest_seconds",
+    "Age of the oldest of those; an alarm from an hour on for parked, from ten minutes on for told_again.",
+    ["suite", "kind"],
+)

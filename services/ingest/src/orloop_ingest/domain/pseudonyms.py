@@ -63,6 +63,11 @@ class Pseudonyms:
         """Tells that two cases are of one patient, and nothing else."""
         return _patient_key(self.secret, self.version, assigner, kind, number)
 
+    def is_current(self, key: str) -> bool:
+        """Whether a patient's key was made under the current secret."""
+        prefix = _prefix("p", self.version)
+        return key.startswith(prefix) and len(key) == len(prefix) + 16
+
     def patient_keys(self, assigner: str, kind: str, number: str) -> tuple[str, ...]:
         """The patient's keys under every secret in use, the current one first."""
         former = (_patient_key(s.value, s.version, assigner, kind, number) for s in self.former)
@@ -82,7 +87,7 @@ def _patient_key(secret: bytes, version: int, assigner: str, kind: str, number: 
 
 
 def _prefix(letter: str, version: int) -> str:
-    return letter if version == 1 else f"{letter}{version}-"
+    return letter if version == 1 else f"{letter}{version:04x}"
 
 
 def _hash(secret: bytes, text: str) -> str:

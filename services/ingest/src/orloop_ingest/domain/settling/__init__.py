@@ -2,5 +2,6 @@
 
 from .outcome import Settled
 from .settle import doubt, settle
+from .sweeping import PARKED_TOO_LONG, Waiting, sweep, waiting
 
-__all__ = ["Settled", "doubt", "settle"]
+__all__ = ["PARKED_TOO_LONG", "Settled", "Waiting", "doubt", "settle", "sweep", "waiting"]

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import CaseScheduled
 from orloop_common.messages.identity import CASE
 from orloop_ingest.domain import identities as i
@@ -136,9 +135,7 @@ def rekey_case(w: Weighing, case: str) -> None:
     key = w.pseudonyms.patient_key(*w.identities.root(i.person_of(identity.pid)))
     if held.patient_key == key:
         return
-    new = named(replace(held, patient_key=key, at=w.at_after(held, held.version)))
-    if new.id in w.known.day.seen:  # a merge taken back: what was told before is news again, once for what it replaces
-        new = replace(new, id=derived_id("CaseScheduled", new.id, held.id))
+    new = named(w, replace(held, patient_key=key, at=w.at_after(held, held.version)), held)
     w.schedules = [e for e in w.schedules if not (isinstance(e, CaseScheduled) and e.case == case)]
     w.schedules.append(new)
     link_replacements(w, case)

@@ -84,6 +84,7 @@ def book_case(w: Weighing, case: str, told: CaseTold, record: CaseRecord, held: 
         name_case(w, case, told.identity, told.ref)
         return
     if held is None:
+        new = {**told.defaults, **new}
         for name, place, reason in (
             ("booked", "SCH-9", Reason.BAD_LENGTH),
             ("service", "PV1-10", Reason.UNKNOWN_SERVICE),
@@ -153,7 +154,7 @@ def _next(w: Weighing, held: CaseScheduled, version: int, new: dict[str, Any]) -
 
 
 def _schedule(w: Weighing, case: str, told: CaseTold, event: CaseScheduled) -> None:
-    w.schedules.append(named(event))
+    w.schedules.append(named(w, event, w.schedule(case)))
     name_case(w, case, told.identity, told.ref, trusted=not _is_amendment(told))
     if told.start is not None and not told.actions and "procedures" in told.fields and "room" in told.fields:
         w.whole.add(case)

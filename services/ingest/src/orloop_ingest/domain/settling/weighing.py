@@ -121,7 +121,17 @@ class Weighing:
         )
 
 
-def named(event: CaseScheduled) -> CaseScheduled:
-    """The event with the id that follows from its content, whenever it was told."""
+def named(w: Weighing, event: CaseScheduled, held: CaseScheduled | None) -> CaseScheduled:
+    """The event with the id that follows from its content, whenever it was told.
+
+    What was said of this version before and is news again (a merge taken back) is so once for what it replaces.
+    """
     content = to_json(replace(event, id="", at=event.start)).decode()
-    return replace(event, id=derived_id("CaseScheduled", event.suite, event.case, str(event.version), content))
+    id = derived_id("CaseScheduled", event.suite, event.case, str(event.version), content)
+    if (
+        held is not None
+        and held.version == event.version
+        and any(s.id == id for s in w.known.past(event.case).schedules)
+    ):
+        id = derived_id("CaseScheduled", id, held.id)
+    return replace(event, id=id)

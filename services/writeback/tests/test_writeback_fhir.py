@@ -190,3 +190,16 @@ def test_the_courier_keeps_the_patient_out_of_what_a_server_says() -> None:
     stop.set()
     thread.join(2)
     assert (answers[0].kind, answers[0].text, answers[0].tries) == ("refused", "… … … is not ready", 2)
+
+
+def test_what_we_send_is_valid_fhir() -> None:
+    """fhir.resources (R4B models on R4 content) takes the Task and the Appointment that we put back."""
+    task_model = pytest.importorskip("fhir.resources.R4B.task").Task
+    appointment_model = pytest.importorskip("fhir.resources.R4B.appointment").Appointment
+    for target in (("3", "11:00"), None):
+        server, step = Server(), a_step(target, route=ROUTE)
+        assert ask(server, step, send="task").accepted
+        assert ask(server, step).accepted
+        appointment_model.model_validate(server.held)
+        (task,) = server.tasks.values()
+        task_model.model_validate(task)

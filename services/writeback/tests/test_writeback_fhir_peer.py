@@ -41,8 +41,6 @@ def medplum() -> Path:
     npm, source = shutil.which("npm"), PEERS / "fhir"
     if npm is None or shutil.which("node") is None:
         missing("no node and npm here (Debian: apt install nodejs npm)")
-    if given := os.environ.get("ORLOOP_TEST_MEDPLUM"):
-        return Path(given)
     if not (source / "package-lock.json").is_file():
         missing("no lock of Medplum's packages in tests/peers/fhir")
     lock = (source / "package-lock.json").read_bytes()

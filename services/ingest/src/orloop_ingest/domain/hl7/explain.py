@@ -98,10 +98,7 @@ def explain(body: bytes, profile: SourceProfile, site: Site, received: datetime,
     fault = header.fault or misdirected(header, profile)
     if message is None or header.fault is not None:
         return _refused(Explained(number, header.type, header.control_id, "refused"), fault)
-    try:
-        r = TracedReading(message, header, profile, site.site, received, "")
-    except Quarantined as problem:
-        return _quarantined(number, header, problem, None)
+    r = TracedReading(message, header, profile, site.site, received, "")
     try:
         told = read(r)
     except Quarantined as problem:
@@ -131,7 +128,7 @@ def _flags(r: Reading) -> tuple[str, ...]:
     return tuple(f"{f.kind} {f.word or '(hidden)'} at {f.place}" for f in r.flags)
 
 
-def _quarantined(number: int, header: Header, problem: Quarantined, r: TracedReading | None) -> Explained:
+def _quarantined(number: int, header: Header, problem: Quarantined, r: TracedReading) -> Explained:
     return Explained(
         number=number,
         type=header.type,
@@ -139,10 +136,10 @@ def _quarantined(number: int, header: Header, problem: Quarantined, r: TracedRea
         outcome="quarantined",
         reason=problem.reason.value,
         sentence=str(problem),
-        fields=tuple(_fields(r, None)) if r is not None else (),
-        unread=tuple(unread(r.message, r)) if r is not None else (),
-        notes=tuple(dict.fromkeys(r.notes)) if r is not None else (),
-        flags=_flags(r) if r is not None else (),
+        fields=tuple(_fields(r, None)),
+        unread=tuple(unread(r.message, r)),
+        notes=tuple(dict.fromkeys(r.notes)),
+        flags=_flags(r),
     )
 
 

@@ -14,6 +14,7 @@ from .tokens import Segment
 
 ARRIVALS = frozenset({"A01", "A02", "A04", "A08", "A10"})
 DEPARTURES = frozenset({"A02", "A03", "A09", "A10"})
+_MOVES = frozenset({"A02", "A09", "A10"})
 WITHDRAWN = frozenset({"A11", "A12", "A13"})
 MERGES = frozenset({"A34", "A36", "A39", "A40", "A47"})
 VISITS = frozenset({"A42", "A45", "A50"})
@@ -53,10 +54,12 @@ def moved(r: Reading) -> Iterator[Statement]:
     A temporary location in one of our rooms is `patient_in_room`. A repeated location, and one without its own time,
     may only fill a gap.
     """
-    r.need("PV1")
+    tables, trigger = r.profile.tables, r.header.trigger
     if r.has("SCH"):
         raise Quarantined(Reason.WRONG_BODY, "SCH")
-    tables, trigger = r.profile.tables, r.header.trigger
+    if not r.has("PV1") and trigger not in _MOVES:
+        return
+    r.need("PV1")
     room = tables.rooms.get(r.pick("temporary_location")[0])
     arrived = Milestone.PATIENT_IN_ROOM if room is not None else tables.locations.get(r.pick("location")[0])
     left = r.pick("prior_location" if trigger != "A03" else "location")[0]

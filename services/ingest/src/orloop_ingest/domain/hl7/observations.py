@@ -74,7 +74,9 @@ def results(r: Reading) -> Iterator[Statement]:
     if r.has("SCH"):
         raise Quarantined(Reason.WRONG_BODY, "SCH")
     if not r.has("OBR"):
-        raise Quarantined(Reason.WRONG_BODY, "OBR")
+        if any(_is_ours(r, obx) for obx in r.message.all(b"OBX")):
+            raise Quarantined(Reason.WRONG_BODY, "OBR")
+        return
     groups = _groups(r)
     if len(groups) == 1:
         yield from _result(r, groups[0][2])

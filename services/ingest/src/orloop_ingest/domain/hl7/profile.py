@@ -181,6 +181,7 @@ class SourceProfile:
     obx_words: frozenset[str] = frozenset()
     attributes: tuple[tuple[str, tuple[Place, ...]], ...] = ()
     attributes_in_obx: bool = True
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     resource_names: tuple[bytes, ...] = (b"AIS", b"AIL", b"AIP", b"AIG")
 
     def segment(self, name: str) -> bytes:
@@ -196,6 +197,7 @@ def finish(**given: Any) -> dict[str, Any]:
     read = [p for each in candidates.values() for p in each] + fields
     given["aliases"] = {room: alias for alias, room in reversed(list(tables.rooms.items()))}
     given["attributes"] = tuple((name, candidates[name]) for name in ATTRIBUTES if candidates[name])
+    given["defaults"] = {"service": given["default_service"]} if given.get("default_service") else {}
     given["attributes_in_obx"] = all(p.segment == b"OBX" for _, each in given["attributes"] for p in each)
     segments: Mapping[str, bytes] = given.get("segments", {})
     given["resource_names"] = tuple(segments.get(name) or name.encode() for name in RESOURCES)

@@ -10,7 +10,7 @@ from orloop_ingest.domain.told import CaseRef, Flag
 from .header import Header
 from .places import Place
 from .profile import SourceProfile
-from .times import clock_of, read_time
+from .times import Clock, clock_of, read_time
 from .tokens import CLEARED, Message, Segment, nth
 
 LONGEST_FIELD = 500
@@ -27,6 +27,8 @@ class Reading:
         What is odd but harmless: counted, never logged with values.
     flags
         What a person must mend; each names a word of a table.
+    unsent
+        Why MSH-7 cannot be read, if so; `at` is then when it was received.
     resource_names
         The sender's names of the four resource segments.
     """
@@ -38,7 +40,11 @@ class Reading:
         self.received, self.raw = received, raw
         self.notes: list[str] = []
         self.flags: list[Flag] = []
-        self.clock, sent = clock_of(header.sent, profile.zone)
+        self.unsent: Quarantined | None = None
+        try:
+            self.clock, sent = clock_of(header.sent, profile.zone)
+        except Quarantined as problem:  # matters only to a message that says something to us
+            self.clock, sent, self.unsent = Clock(profile.zone), None, problem
         self.at = received if sent is None or sent > received else sent
         self.resource_names = profile.resource_names
         self._words: dict[str, Segment] | None = None

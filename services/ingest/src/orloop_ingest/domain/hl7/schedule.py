@@ -62,6 +62,7 @@ def scheduled(r: Reading) -> Iterator[Statement]:
         start=start,
         booked=booked,
         fields=fields,
+        defaults=r.profile.defaults,
         actions=acts,
         reason_code=r.code("reason_code"),
     )

@@ -49,6 +49,8 @@ def read(r: Reading) -> Told:
     if r.message.unfit:
         raise Quarantined(Reason.UNREADABLE_CHARACTERS, "MSH-18")
     statements = tuple(_statements(r))
+    if r.unsent is not None and statements:
+        raise r.unsent
     return Told(
         source=r.profile.source,
         suite=r.profile.suite,

@@ -66,15 +66,16 @@ class FhirClient:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def get(self, path: str, params: dict[str, str] | None = None) -> Page:
-        """One resource or Bundle below the base.
+    async def get(self, path: str, params: dict[str, str] | None = None, *, missing: bool = False) -> Page:
+        """One resource or Bundle below the base; with `missing`, one that the server does not have is empty.
 
         Raises
         ------
         ServerAway
             After several tries, or at once if trying again makes no sense.
         """
-        return await self._get(httpx.URL(f"{self._base}/{path}", params=params) if params else f"{self._base}/{path}")
+        url = httpx.URL(f"{self._base}/{path}", params=params) if params else f"{self._base}/{path}"
+        return await self._get(url, missing)
 
     async def pages(self, path: str, params: dict[str, str]) -> AsyncIterator[Page]:
         """A Bundle and those that its `next` links name."""
@@ -97,7 +98,7 @@ class FhirClient:
             raise ServerAway("Expected a page below the server's base, got another address.\nMaybe `base` is wrong.")
         return target.copy_with(scheme=self._base.scheme, netloc=self._base.netloc)
 
-    async def _get(self, url: httpx.URL | str) -> Page:
+    async def _get(self, url: httpx.URL | str, missing: bool = False) -> Page:
         tries = AsyncRetrying(
             stop=stop_after_attempt(TRIES),
             wait=_wait,
@@ -108,12 +109,12 @@ class FhirClient:
         try:
             async for attempt in tries:
                 with attempt:
-                    return await self._once(url)
+                    return await self._once(url, missing)
         except _Again as error:
             raise ServerAway(f"Expected an answer of the FHIR server, got {error.why}.\nMaybe it is away.") from None
         raise AssertionError("unreachable")
 
-    async def _once(self, url: httpx.URL | str) -> Page:
+    async def _once(self, url: httpx.URL | str, missing: bool) -> Page:
         try:
             response = await self._http.get(url)
         except (httpx.TransportError, SmartRefused) as error:
@@ -121,6 +122,8 @@ class FhirClient:
         status = response.status_code
         if status == 429 or status >= 500:
             raise _Again(str(status), self._after(response))
+        if status == 404 and missing:
+            return Page({}, None)
         if status != 200:
             raise ServerAway(f"Expected 200 of the FHIR server, got {status}.\nMaybe the scope or the base is wrong.")
         try:

@@ -25,6 +25,7 @@ from .fhir_taking import FhirTaking
 _log = get_logger("fhir")
 MOST_PAGES = 20  # of one type in a round; the rest comes in the next, which follows at once
 _SLOWEST = 300.0
+_MOST_AT_ONCE = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +126,39 @@ class FhirPoller:
         stamp = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         history = kind in await self._offered()
         path = f"{kind}/_history" if history else kind
-        params = {"_count": str(self._rules.page)}
-        params |= {"_since": stamp} if history else {"_lastUpdated": f"ge{stamp}", "_sort": "_lastUpdated"}
+        params = {"_since": stamp} if history else {"_lastUpdated": f"ge{stamp}", "_sort": "_lastUpdated"}
+        size = self._rules.page
+        while True:
+            found, date, whole, last = await self._read_pages(
+                kind, path, {**params, "_count": str(size)}, since, history
+            )
+            if not whole or last < size:
+                return found, date, whole
+            size *= 4  # a full page and no link to a next one: this server does not page, so ask for more at once
+            if size > _MOST_AT_ONCE:
+                raise ServerAway(
+                    "Expected a link to the next page, got a full page without.\nMaybe `page` is too small."
+                )
+
+    async def _read_pages(
+        self, kind: str, path: str, params: dict[str, str], since: datetime, history: bool
+    ) -> tuple[list[Change], datetime | None, bool, int]:
         found: list[Change] = []
-        date, fresh = None, 0
+        date, fresh, last = None, 0, 0
         async for page in self._client.pages(path, params):
             told = _read(kind, page, since)
             found += told
+            last = len(page.bundle.get("entry") or ())
             date = date or page.date
             fresh += any(change.key not in self._taken for change in told)
-            if fresh == MOST_PAGES and _ascending(found):  # else only the end of it says what is oldest
-                return found, date, False
-        return found, date, True
+            if fresh == MOST_PAGES and not history and _ascending(found):  # else only its end says what is oldest
+                return found, date, False, last
+        return found, date, True, last
 
     async def _offered(self) -> frozenset[str]:
         """Types whose whole history the server tells, and their deletions with it."""
         if self._histories is None:
-            page = await self._client.get("metadata")
+            page = await self._client.get("metadata", missing=True)
             self._histories = frozenset(_histories(page.bundle))
         return self._histories
 

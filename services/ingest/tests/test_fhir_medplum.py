@@ -1,0 +1,102 @@
+"""Polling a server that we did not write, Medplum's router: created, changed, restarted, nothing lost or doubled."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import fhir_parts as f
+import pytest
+from fhir_peers import Medplum, medplum_home
+
+from orloop_common.domain.events import CaseScheduled
+from orloop_common.runtime.clock import SystemClock
+from orloop_ingest.adapters.fhir_client import FhirClient
+from orloop_ingest.adapters.fhir_cursors import Cursors
+from orloop_ingest.adapters.fhir_poller import FhirPoller
+from orloop_ingest.adapters.fhir_sources import FhirSource, ServerRules
+from orloop_ingest.adapters.fhir_taking import FhirTaking
+
+pytestmark = pytest.mark.slow
+CASES = 40
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Medplum]:
+    made = Medplum(medplum_home())
+    yield made
+    made.close()
+
+
+class Polling:
+    """A poller of this server before the real settling, on real time; `restart` forgets all but the cursor file."""
+
+    def __init__(self, desk: Any, server: Medplum, folder: Path) -> None:
+        self.desk, self.server, self.folder = desk, server, folder
+        desk.clock.set(datetime.now(UTC))
+        self.intake = f.FoldingIntake(desk.reception, desk.ledger)
+        self.taken: list[str] = []
+        self.restart()
+
+    def restart(self) -> None:
+        rules = ServerRules(base=self.server.base, page=7, overlap_seconds=2)
+        self.source = FhirSource(profile=f.profile(), server=rules)
+        self.cursors = Cursors(self.folder, "EHR-FHIR")
+
+    def rounds(self, count: int = 1) -> None:
+        async def go() -> None:
+            rules = self.source.server
+            assert rules is not None
+            client = FhirClient(rules, SystemClock())
+            taking = FhirTaking(self, self.desk.site, self.desk.clock)
+            poller = FhirPoller(self.source, rules, client, taking, self.cursors, SystemClock())
+            for _ in range(count):
+                self.desk.clock.set(datetime.now(UTC))
+                while await poller.round():
+                    pass
+            await client.close()
+
+        asyncio.run(go())
+
+    async def take(self, told: Any, body: bytes, kind: str) -> Any:
+        self.taken.append(json.loads(body)["id"])
+        return await self.intake.take(told, body, kind)
+
+    def starts(self) -> dict[str, int]:
+        """Start hour by case, as the log has it."""
+        cases = self.desk.ledger.day("main").cases.values()
+        return {record.case: record.schedule.start.hour for record in cases if record.schedule}
+
+
+def numbered(number: int, **more: Any) -> dict[str, Any]:
+    return f.appointment(f"M{number}", id=None, meta=None, contained=None, participant=[
+        {"actor": {"reference": "Location/or-3"}, "status": "accepted"},
+    ], **more)  # fmt: skip
+
+
+def test_what_medplum_holds_is_polled_once_through_changes_and_restarts(
+    desk: Any, server: Medplum, tmp_path: Path
+) -> None:
+    polling = Polling(desk, server, tmp_path)
+    ids = [server.create(numbered(n)) for n in range(CASES)]
+    polling.rounds(2)
+    assert sorted(set(polling.taken)) == sorted(ids), "nothing is lost"
+    scheduled = [e for e in polling.intake.events if isinstance(e, CaseScheduled)]
+    assert len(scheduled) == CASES, "nothing is doubled"
+
+    polling.restart()
+    polling.rounds(2)
+    assert len([e for e in polling.intake.events if isinstance(e, CaseScheduled)]) == CASES
+
+    later = {"start": "2026-03-02T13:00:00Z", "end": "2026-03-02T14:30:00Z"}
+    for number, id in enumerate(ids[:10]):
+        server.update("Appointment", id, numbered(number, **later))
+    server.update("Appointment", ids[10], numbered(10, status="cancelled"))
+    polling.restart()
+    polling.rounds(2)
+    assert sorted(polling.starts().values()) == [9] * (CASES - 10) + [13] * 10
+    statuses = [record.status for record in desk.ledger.day("main").cases.values()]
+    assert statuses.count("cancelled") == 1
+    assert polling.intake.problems == []

@@ -71,6 +71,7 @@ class TracedReading(Reading):
     def __init__(self, *given: Any) -> None:
         self.touched: set[tuple[int, int]] = set()
         self.picked: dict[str, tuple[str, Place | None]] = {}
+        self.patients: list[tuple[str, str, str]] = []
         super().__init__(*given)
 
     def text(self, segment: Segment | None, number: int, component: int = 1, sub: int = 0) -> str:
@@ -84,7 +85,10 @@ class TracedReading(Reading):
 
     def number(self, segment: Segment, field: int) -> tuple[str, str, str]:
         self.touched.add((segment.number, field))
-        return super().number(segment, field)
+        found = super().number(segment, field)
+        if segment.name == b"PID":
+            self.patients.append(found)
+        return found
 
     def pick(self, name: str) -> tuple[str, Place] | tuple[str, None]:
         found = super().pick(name)
@@ -150,6 +154,8 @@ def _fields(r: TracedReading, told: Told | None) -> list[Resolved]:
     asked = [name for name in r.profile.candidates if name in r.picked or _is_attribute(r, name)]
     if case is not None:
         asked = [*asked, *(n for n in ("room", "procedure", "person", "equipment") if n not in asked)]
+    if r.patients:
+        found.append(_patient(r))
     for name in asked:
         value, place = r.picked.get(name) or r.pick(name)
         becomes = _becomes(name, case, value)
@@ -164,6 +170,14 @@ def _fields(r: TracedReading, told: Told | None) -> list[Resolved]:
             )
         )
     return found
+
+
+def _patient(r: TracedReading) -> Resolved:
+    id, assigner, kind = r.patients[0]
+    wanted = r.profile.patient_number.types
+    why = f"the repetition of type {kind or '(none)'}; wanted {', '.join(wanted)}" if wanted else "the first repetition"
+    place = f"PID-{r.profile.patient_number.field}"
+    return Resolved("patient", place, "^".join((id, assigner, kind)) if id else "", "a keyed hash" if id else "", why)
 
 
 def _is_attribute(r: TracedReading, name: str) -> bool:

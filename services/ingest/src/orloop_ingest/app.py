@@ -20,7 +20,7 @@ from .adapters.desk import add_desk
 from .adapters.fhir_road import FhirRoad
 from .adapters.identity_desk import add_identity
 from .adapters.journal import Journal
-from .adapters.load_desk import LoadDesk, add_load_desk
+from .adapters.load_desk import LoadDesk, add_load_desk, read_again
 from .adapters.mllp import Limits, MllpDoor
 from .adapters.profiles import load_profiles
 from .adapters.raw_desk import RawDesk, add_raw_desk
@@ -100,7 +100,7 @@ def run(runtime: Runtime[Settings]) -> None:
     runtime.health.checks["mllp"] = lambda: door.listening or "the MLLP door waits for the log to be read"
 
     async def serve() -> None:
-        intake = opened.open(reception, {"fhir": fhir.reader()})
+        intake = opened.open(reception, {"fhir": fhir.reader(), "file": read_again})
         reports = manual.ManualDoor(site, ledger, writer, clock, tokens)
         app = manual.build_app(reports)
         add_desk(app, reports)

@@ -79,7 +79,6 @@ class LoadDesk:
         self.door, self.intake, self.rehearse, self.fhir = door, intake, rehearse, fhir
         self.profiles = profiles
         self.busy = asyncio.Lock()
-        intake.readers["file"] = read_again
 
     def feed(self, suite: str, named: str | None) -> SourceProfile:
         """The profile of the feed whose cases these are; 422 with the feeds that there are."""

@@ -1,10 +1,11 @@
 """What is known before a message is weighed: the suite's day, what the log has said, and the senders' ids."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from immutables import Map
 
+from orloop_common.domain.evolving import evolve as replace
 from orloop_common.domain.records import CaseRecord
 from orloop_common.domain.suite_day import SuiteDay
 from orloop_common.domain.vocabulary import BedUnit

@@ -1,11 +1,12 @@
 """What the log has said of each case before: only with it can a message that is sent again be told from news."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from immutables import Map
 
 from orloop_common.domain import events as e
+from orloop_common.domain.evolving import evolve as replace
 from orloop_common.domain.vocabulary import ReadinessItem, ReadinessStatus
 
 KEPT_VERSIONS = 64

@@ -5,8 +5,7 @@ is open until the sender says the present state again (then it was a resend), br
 counts), or the question has been open too long (then the case is in doubt and a person looks).
 """
 
-from dataclasses import replace
-
+from orloop_common.domain.evolving import evolve as replace
 from orloop_ingest.domain import identities as i
 
 from .doubting import MOVED_BACK, withdraw

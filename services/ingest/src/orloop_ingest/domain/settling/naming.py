@@ -1,7 +1,6 @@
 """The case's identity record: what this message adds to it, and who its patient is."""
 
-from dataclasses import replace
-
+from orloop_common.domain.evolving import evolve as replace
 from orloop_common.messages.identity import CASE, PatientIdentity, SenderIdentity
 from orloop_ingest.domain.identities import Person, person_of
 from orloop_ingest.domain.told import CaseRef

@@ -1,10 +1,10 @@
 """What a message says, weighed against what is known: events and identity records, or a quarantine with a reason."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from orloop_common.domain.events import CleaningStatusChanged, RoomRestored, RoomWentDown
+from orloop_common.domain.evolving import evolve as replace
 from orloop_ingest.domain import identities as i
 from orloop_ingest.domain.known import Known
 from orloop_ingest.domain.pseudonyms import Pseudonyms

@@ -24,7 +24,7 @@ writeback:
       port: 2576
       confirm_within_minutes: 20
       tls: {ca: ca.pem, certificate: us.pem, key: us.key, server_name: engine.example}
-      message: {version: "2.3", times: [sch11], room: aig, room_only: S14, actions: true, acknowledgements: enhanced}
+      message: {version: "2.3", times: [sch11], room: aig, room_only: S14, offsets: false, acknowledgements: enhanced}
     - name: epr
       way: fhir
       suites: [main]

@@ -90,7 +90,7 @@ def scribe_of(site: Site, entry: RouteEntry, decrypt: Decrypt, *, masked: bool =
         raise ConfigurationError(
             "ORLOOP_SITE: Expected an hl7 profile when write-back is on, got none.\nMaybe add the section hl7."
         )
-    return SiuScribe(site.hl7, decrypt, masked=masked)
+    return SiuScribe(site.hl7, decrypt, timezone=site.timezone, masked=masked)
 
 
 def _exchange(runtime: Runtime[Settings], route: Route, entry: RouteEntry) -> Exchange:

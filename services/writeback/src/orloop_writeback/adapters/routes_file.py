@@ -32,6 +32,7 @@ class Message(_Section):
     room: Literal["ail", "aig", "pv1"] = "ail"
     room_only: Literal["S13", "S14"] = "S13"
     actions: bool = True
+    offsets: bool = True
     acknowledgements: Literal["original", "enhanced"] = "original"
     receiving_application: str | None = None
     receiving_facility: str | None = None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from orloop_common.domain.derived import CaseIdentity
 from orloop_common.domain.site import Hl7Profile
@@ -23,8 +24,11 @@ MASK = "***"
 class SiuScribe:
     """Addresses a case in its sender's own ids; the same step gives the same bytes."""
 
-    def __init__(self, profile: Hl7Profile, decrypt: Callable[[bytes], bytes], *, masked: bool = False) -> None:
+    def __init__(
+        self, profile: Hl7Profile, decrypt: Callable[[bytes], bytes], *, timezone: str = "UTC", masked: bool = False
+    ) -> None:
         self._profile, self._decrypt, self._masked = profile, decrypt, masked
+        self._wall = ZoneInfo(timezone)
 
     def write(self, step: Step, sealed: str) -> tuple[bytes, tuple[str, ...]]:
         """The message's bytes, segments ended by CR, and the words that identify the patient."""
@@ -36,7 +40,9 @@ class SiuScribe:
         from hl7apy.core import Message  # type: ignore[import-untyped]
 
         style, profile = step.route.style, self._profile
-        words = _Words(step, identity, identity.facility or profile.facility or "", self._room(step, identity))
+        facility = identity.facility or profile.facility or ""
+        clock = _with_offset(identity.zone) if style.offsets else _wall_clock(self._wall)
+        words = _Words(step, clock, facility, self._room(step, identity))
         message = Message("SIU_S12", version=style.version)
         msh = message.msh
         msh.msh_3 = style.receiving_application or profile.receiving_application
@@ -61,14 +67,13 @@ class SiuScribe:
 
 
 class _Words:
-    """What a message says of a step, in the sender's words and zone; an S15 names what is cancelled."""
+    """What a message says of a step, in the sender's words and times; an S15 names what is cancelled."""
 
-    def __init__(self, step: Step, identity: SenderIdentity, facility: str, room: str) -> None:
-        zone = sender_zone(identity.zone)
+    def __init__(self, step: Step, stamp: Callable[[datetime], str], facility: str, room: str) -> None:
         start = step.origin.start if step.cancels else step.place.start
         assert start is not None
-        self.said, self.facility, self.room_id = _stamp(step.said_at, zone), facility, room
-        self.start, self.end = _stamp(start, zone), _stamp(start + step.booked, zone)
+        self.said, self.facility, self.room_id = stamp(step.said_at), facility, room
+        self.start, self.end = stamp(start), stamp(start + step.booked)
         self.minutes = str(round(step.booked.total_seconds() / 60))
         self.status = "Cancelled" if step.cancels else "Booked"
         self.action = ("D" if step.cancels else "U") if step.route.style.actions else ""
@@ -160,8 +165,13 @@ def sender_zone(offset: str) -> timezone:
     return timezone(timedelta(0))
 
 
-def _stamp(moment: datetime, zone: timezone) -> str:
-    return moment.astimezone(zone).strftime("%Y%m%d%H%M%S%z")
+def _with_offset(offset: str) -> Callable[[datetime], str]:
+    zone = sender_zone(offset)
+    return lambda moment: moment.astimezone(zone).strftime("%Y%m%d%H%M%S%z")
+
+
+def _wall_clock(zone: ZoneInfo) -> Callable[[datetime], str]:
+    return lambda moment: moment.astimezone(zone).strftime("%Y%m%d%H%M%S")
 
 
 def _escape(text: str) -> str:

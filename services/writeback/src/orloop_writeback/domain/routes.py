@@ -43,6 +43,8 @@ class Style:
         The trigger of a change that moves no time: S13 or S14.
     actions
         Whether RGS-2 and AIL-2 carry an action code (U, or D in an S15); action-code sites need it.
+    offsets
+        Whether times carry their UTC offset; else they are the site's wall clock.
     enhanced
         Whether MSH-15 and MSH-16 ask for a commit and an application acknowledgement.
     """
@@ -52,6 +54,7 @@ class Style:
     room: str = "ail"
     room_only: str = "S13"
     actions: bool = True
+    offsets: bool = True
     enhanced: bool = False
     receiving_application: str | None = None
     receiving_facility: str | None = None

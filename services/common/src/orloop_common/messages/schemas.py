@@ -8,6 +8,7 @@ import json
 import sys
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -29,15 +30,17 @@ def document(name: str) -> dict[str, Any]:
     for found in _dataclasses_of(kind, {}).values():
         _name_formats(found, definitions[found.__name__])
     root = definitions.pop(kind.__name__)
-    promise = (kind.__doc__ or "").strip()
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"orloop:{name}",
         **root,
-        "description": promise,
+        "description": kind.__doc__ or "",
     }
     if definitions:
         schema["$defs"] = definitions
+    for told in (schema, *definitions.values()):
+        if "description" in told:
+            told["description"] = cleandoc(told["description"])  # before 3.13 it keeps its indentation
     return schema
 
 

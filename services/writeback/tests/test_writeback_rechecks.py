@@ -1,5 +1,6 @@
 """What happened since the decision speaks before every send; people and silent feeds are waited for."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -93,6 +94,19 @@ def test_nothing_leaves_while_the_senders_feed_is_silent_and_the_status_says_why
     mesh.run()
     assert mesh.courier.cases == ["hip"]
     assert mesh.statuses("hip") == ["queued", "sent"]
+
+
+def test_a_case_in_doubt_waits_until_the_doubt_is_withdrawn() -> None:
+    mesh = Mesh()
+    mesh.approve(A)
+    doubt = e.CaseDoubted(id="q", suite="main", at=clock("09:01"), case="hip", reason="wrong_body")
+    mesh.say(doubt)
+    mesh.run()
+    assert mesh.courier.cases == []
+    assert "in doubt" in mesh.text("hip")
+    mesh.say(replace(doubt, id="q2", at=clock("09:02"), withdrawn=True))
+    mesh.run()
+    assert mesh.courier.cases == ["hip"]
 
 
 def test_the_time_for_the_echo_is_the_routes_own() -> None:

@@ -121,6 +121,8 @@ class SuiteBook:
             return "Waits: everything is frozen."
         if source_of(self.day, step.case) in self.day.silent_feeds:
             return "Waits: the hospital's feed is silent, so that nobody would see the echo."
+        if self.day.doubted(step.case):
+            return "Waits: what is known of this case is in doubt."
         return None
 
     def arrived(self, step: Step) -> bool:

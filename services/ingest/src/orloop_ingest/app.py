@@ -1,7 +1,9 @@
 """The only wiring of ingest: settings to adapters to flow."""
 
 import asyncio
+import gc
 import ssl
+import sys
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -45,6 +47,8 @@ from .watching import SourceWatch
 
 def main() -> None:
     """Run ingest to its end."""
+    sys.setswitchinterval(0.001)  # the doors must not wait 5 ms for the interpreter while the fold reads
+    gc.set_threshold(50_000, 20, 50)  # a day's state is large and has no cycles: looking through it is wasted
     run_service(Settings, run, sensitive=True)
 
 
@@ -109,7 +113,7 @@ def run(runtime: Runtime[Settings]) -> None:
         add_identity(app, reports, intake, pseudonyms)
         add_load_desk(app, LoadDesk(reports, intake, rehearsal, profiles, fhir.profiles))
         add_raw_desk(app, RawDesk(reports, rereading, settings.raw_readers))
-        add_sources(app, reports, flow, lambda: (intake.waiting, None))
+        add_sources(app, reports, flow, lambda: (intake.waiting, intake.oldest))
         await asyncio.gather(
             door.serve(mllp_socket, intake),
             manual.serve(app, manual_socket),

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
 from orloop_common.domain.derived import RawMessage
@@ -33,7 +34,7 @@ _log = get_logger("intake")
 WINDOW = 1000  # read and not yet on the broker
 HOT = 4000  # arrivals that wait in memory before they wait on the disk alone
 HOT_BYTES = 32 * 2**20
-SLICE = 32  # read at a stretch, before acknowledgements get their turn
+SLICE, BUSY_SLICE = 16, 2  # read at a stretch; the second while senders wait for acknowledgements
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.002, 0.02
 
 
@@ -127,6 +128,13 @@ class Intake:
     def waiting(self) -> int:
         """Durable and not on the broker yet, or about to be."""
         return self._journal.last - self._journal.drained + len(self._direct) + len(self._pending)
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest message in memory came that is not on the broker yet."""
+        if self._flight:
+            return self._flight[0].arrival.received
+        return self._line[0].received if self._line else None
 
     def start(self) -> None:
         """Read on where the last process ended."""
@@ -261,7 +269,7 @@ class Intake:
 
     def _warm(self) -> None:
         """Read the next of what waits on the disk."""
-        entries = self._journal.read(self._taken, SLICE * 4)
+        entries = self._journal.read(self._taken, 128)
         for sequence, sealed in entries:
             try:
                 arrival = self.reception.reopen(sealed)
@@ -289,7 +297,7 @@ class Intake:
 
     def _work(self) -> None:
         self._working, held = False, self._held()
-        for _ in range(0 if held else SLICE):
+        for _ in range(0 if held else BUSY_SLICE if self._pending else SLICE):
             if len(self._flight) >= WINDOW or self._unposted:
                 break
             if not self._line and self._cold:

@@ -28,7 +28,8 @@ def tell(problem: PlanProblem, plans: Sequence[tuple[Goal, Plan]]) -> tuple[Alte
     for number, (goal, plan) in enumerate(plans):
         others = prices[:number] + prices[number + 1 :]
         told.append((tuple(tiers(problem, plan).values()), _tell(problem, goal, plan, prices[number], others)))
-    return tuple(one for _, one in sorted(told, key=lambda pair: (pair[0], pair[1].id)))
+    told.sort(key=lambda pair: (pair[0], pair[1].kind != "lowest_cost", pair[1].id))
+    return tuple(one for _, one in told)
 
 
 def proven(problem: PlanProblem, alternatives: Sequence[Alternative], proof: Proof | None) -> tuple[Alternative, ...]:

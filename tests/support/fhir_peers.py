@@ -2,16 +2,21 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from orloop_cli.errors import LauncherError
+from orloop_cli.jars import class_path, fetch
 from orloop_cli.ports import free_port
 
 PEERS = Path(__file__).resolve().parents[1] / "peers"
@@ -79,3 +84,21 @@ class Medplum:
         self.client.close()
         self._process.kill()
         self._process.wait(10)
+
+
+def validate(resources: Iterable[dict[str, Any]]) -> list[list[str]]:
+    """What HAPI's FHIR validator (R4, offline) says against each resource; empty: nothing.
+
+    Fetches 145 MB of jars once, by tests/peers/fhir/validator-jars.lock. About 10 s of CPU to begin with.
+    """
+    if shutil.which("javac") is None:
+        missing("no JDK here (Debian: apt install default-jdk-headless)")
+    try:
+        jars = fetch(PEERS / "fhir" / "validator-jars.lock")
+    except LauncherError as error:
+        missing(f"HAPI's validator could not be fetched: {error}")
+    lines = "".join(json.dumps(resource, ensure_ascii=True) + "\n" for resource in resources)
+    command = ["java", "-cp", class_path(jars), str(PEERS / "fhir" / "FhirValidatorPeer.java")]
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import fhir_parts as f
+import jsonschema
 import pytest
+import yaml
 
 from orloop_common.domain.events import CleaningStatusChanged, Procedure, RoomRestored, RoomWentDown, Surgeon
 from orloop_common.domain.site import Site
 from orloop_common.domain.vocabulary import BedUnit, Milestone, ReadinessItem, ReadinessStatus, Urgency
 from orloop_ingest.domain.fhir import ProfileError, check, outcome, parse_fhir_profile, read_resource, refs
 from orloop_ingest.domain.fhir.profile import READ
+from orloop_ingest.domain.fhir.profile_file import KEYS
 from orloop_ingest.domain.quarantine import Quarantined, Reason
 from orloop_ingest.domain.told import Act, BedTold, CaseTold, FactTold, MilestoneTold, ReadinessTold, Told
 
@@ -176,7 +179,7 @@ def test_a_task_is_readiness_a_milestone_or_cleaning_by_its_code(read: Any) -> N
     assert isinstance(event, CleaningStatusChanged)
     assert (event.room, event.status, event.kind, event.at) == ("3", "clean", "terminal", at(8, 10))
     assert read(coded("call-relatives")).notes == ("unmapped_task",)
-    ours = [{"system": "urn:orloop:proposal", "value": "p1"}]
+    ours = [{"system": "urn:orloop:change", "value": "p1"}]
     assert read(f.task(identifier=ours)).notes == ("own_task",)
     with pytest.raises(Quarantined):
         read(coded("consent", status="failed"))
@@ -304,7 +307,19 @@ def test_a_profile_names_what_is_wrong_with_it() -> None:
         parse_fhir_profile({"source": "A", "suite": "main", "fhir": {}})
     with pytest.raises(ProfileError, match=r"fhir\.tasks\.x"):
         parse_fhir_profile({"source": "A", "suite": "main", "fhir": {"case_id": ["id"], "tasks": {"x": {"y": 1}}}})
+    with pytest.raises(ProfileError, match="case_id was meant"):
+        parse_fhir_profile({"source": "A", "suite": "main", "fhir": {"case_ids": ["id"]}})
+    with pytest.raises(ProfileError, match=r"fhir\.arrived"):
+        parse_fhir_profile({"source": "A", "suite": "main", "fhir": {"case_id": ["id"], "arrived": "here"}})
     assert parse_fhir_profile({"source": "A", "suite": "main"}) is None
+
+
+def test_the_schema_and_the_parser_know_the_same_keys_and_the_example_has_them_all() -> None:
+    schema = json.loads((f.EXAMPLE.parents[1] / "schemas" / "source-profile.v1.schema.json").read_text())
+    example = yaml.safe_load(f.EXAMPLE.read_text())
+    jsonschema.Draft202012Validator(schema).validate(example)
+    assert set(schema["$defs"]["fhir"]["properties"]) == KEYS
+    assert set(example["fhir"]) == KEYS - {"codes", "patient_classes"}
 
 
 @pytest.fixture

@@ -225,7 +225,8 @@ def capabilities() -> dict[str, Any]:
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": "2026-11-22",
-        "kind": "capability",
+        "kind": "instance",
+        "implementation": {"description": "The door of an operating-room mesh: takes six resource types, gives none."},
         "fhirVersion": "4.0.1",
         "format": ["json"],
         "rest": [

@@ -127,5 +127,5 @@ class FhirProfile:
     surgical: frozenset[str] = frozenset()
     tasks: Mapping[str, TaskWord] = field(default_factory=dict)
     task_statuses: Mapping[str, ReadinessStatus] = field(default_factory=lambda: TASK_STATUSES)
-    own_tasks: frozenset[str] = frozenset()
+    own_tasks: frozenset[str] = frozenset({"urn:orloop:change"})
     deleted: Act | None = None

@@ -1,6 +1,7 @@
 """A source profile's file becomes a `FhirProfile`: shared keys, and the section `fhir`."""
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from orloop_common.domain.vocabulary import BedUnit, Milestone, ReadinessItem, ReadinessStatus, Urgency
@@ -10,6 +11,14 @@ from . import profile as p
 
 T = TypeVar("T")
 _CLEANING = ("routine", "terminal")
+KEYS = frozenset(
+    {
+        "case_id", "visit", "patients", "staff", "facility", "version", "code_systems", "codes", "surgical",
+        "priorities", "orders", "roles", "patient_classes", "add_on", "statuses", "arrived", "deleted",
+        "places", "beds", "procedures", "tasks", "task_statuses", "own_tasks", "door", "server",
+    }
+)  # fmt: skip
+"""Of the section `fhir`; `door` and `server` are read by the adapters."""
 
 
 class ProfileError(ValueError):
@@ -29,6 +38,10 @@ def parse_fhir_profile(raw: Mapping[str, Any]) -> p.FhirProfile | None:
         return None
     if not isinstance(section, Mapping):
         raise ProfileError("fhir: Expected a mapping, got another value.\nMaybe an indent is missing.")
+    if unknown := sorted(map(str, section.keys() - KEYS)):
+        near = get_close_matches(unknown[0], KEYS, 1)
+        maybe = f"{near[0]} was meant" if near else "it stands one level too deep"
+        raise ProfileError(f"fhir.{unknown[0]}: Expected a key of the section fhir, got another.\nMaybe {maybe}.")
     tables = _mapping(raw, "tables", "")
     source = _needed(raw, "source", "")
     case_id = _words(section, "case_id", "fhir.")
@@ -58,21 +71,22 @@ def parse_fhir_profile(raw: Mapping[str, Any]) -> p.FhirProfile | None:
         "code_systems": {k: str(v) for k, v in _mapping(section, "code_systems", "fhir.").items()},
         "codes": frozenset(map(str, codes)) if codes is not None else None,
         "surgical": frozenset(_words(section, "surgical", "fhir.")),
-        "own_tasks": frozenset(_words(section, "own_tasks", "fhir.")),
         "patients": _table(section, "patients", lambda v: p.PatientNumbers(**{k: str(w) for k, w in v.items()})),
         "urgencies": _table(section, "priorities", Urgency),
         "units": _table(section, "beds", lambda v: (BedUnit(v["unit"]), str(v["bed"]))),
         "encounter_places": _table(section, "places", _pair),
         "procedure_milestones": _table(section, "procedures", _pair),
         "tasks": _table(section, "tasks", _task),
-        "arrived": Milestone(section["arrived"]) if section.get("arrived") else None,
-        "deleted": Act(section["deleted"]) if section.get("deleted") else None,
+        "arrived": _one(section, "arrived", Milestone),
+        "deleted": _one(section, "deleted", Act),
     }
     given |= _changed(section, "statuses", p.STATUSES, lambda v: Act(v) if v is not None else None)
     given |= _changed(section, "orders", p.ORDERS, Urgency)
     given |= _changed(section, "roles", p.ROLES, str)
     given |= _changed(section, "patient_classes", p.CLASSES, str)
     given |= _changed(section, "task_statuses", p.TASK_STATUSES, ReadinessStatus)
+    if "own_tasks" in section:
+        given["own_tasks"] = frozenset(_words(section, "own_tasks", "fhir."))
     if "add_on" in section:
         given["add_on"] = frozenset(_words(section, "add_on", "fhir."))
     return p.FhirProfile(**given)
@@ -95,6 +109,10 @@ def _table(section: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> d
                 f"fhir.{name}.{key}: Expected a word of ours, got another.\nMaybe see the schema of profiles."
             ) from None
     return found
+
+
+def _one(section: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> T | None:
+    return _table({name: {"": section[name]}}, name, read)[""] if section.get(name) else None
 
 
 def _pair(value: Any) -> tuple[Milestone | None, Milestone | None]:

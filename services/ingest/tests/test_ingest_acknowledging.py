@@ -131,8 +131,43 @@ def test_a_test_message_on_the_production_door_is_kept_and_makes_no_event(desk, 
 
 
 def test_a_certificate_of_another_source_is_refused_and_kept(desk, siu):
-    arrival = desk.reception.arrive(Frame(siu()), frozenset({"OTHER"}))
+    arrival = desk.reception.arrive(Frame(siu()), frozenset({"OTHER"}).__contains__)
     assert codes(arrival.answers.all) == ["AR"]
     received = desk.reception.read(arrival)
     assert received.events == ()
     assert received.first[0].topic == HL7_RAW
+
+
+def batch(*messages: bytes, count: int | None = None) -> bytes:
+    trailer = f"BTS|{len(messages) if count is None else count}\rFTS|1\r".encode()
+    return b"FHS|^~\\&|TWIN|DEMO\rBHS|^~\\&|TWIN|DEMO\r" + b"".join(messages) + trailer
+
+
+def test_a_batch_is_answered_message_by_message_in_one_batch(desk, siu):
+    bodies = [siu(case=f"A{n}", control=f"M{n}") for n in range(3)]
+    bodies[1] = with_msh(bodies[1], f12="1.0")
+    received = desk.tell(batch(*bodies))
+    (answer,) = received.answers
+    lines = answer.split(b"\r")
+    assert lines[0].startswith(b"BHS|^~\\&|ORLOOP|ORLOOP|TWIN|DEMO|")
+    assert [line for line in lines if line.startswith(b"MSA")] == [b"MSA|AA|M0", b"MSA|AR|M1", b"MSA|AA|M2"]
+    assert b"BTS|3" in lines
+    assert [type(event).__name__ for event in received.events] == ["CaseScheduled", "CaseScheduled"]
+    assert len([output for output in received.first if output.topic == HL7_RAW]) == 1
+    assert received.problem is not None
+
+
+def test_a_later_message_of_a_batch_knows_the_earlier_ones(desk, siu):
+    moved = siu("S13", control="M2", version="V2", room="OR1")
+    received = desk.tell(batch(siu(), moved))
+    assert [event.room for event in received.events] == ["3", "1"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_batch_with_a_wrong_count_is_refused_whole_so_that_the_sender_keeps_it(desk, siu, count):
+    rule = CONTRACT[Came.BAD_BATCH]
+    received = desk.tell(batch(siu(), siu(control="M2", case="A2"), count=count))
+    assert codes(received.answers) == [rule.original]
+    assert b"ERR||BTS^1^1|100" in received.answers[0]
+    assert received.events == ()
+    assert desk.raws[-1].problem.startswith("bad_header")

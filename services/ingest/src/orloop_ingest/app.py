@@ -4,6 +4,7 @@ import asyncio
 import gc
 import ssl
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -100,7 +101,7 @@ def run(runtime: Runtime[Settings]) -> None:
     writer = DurableWriter(runtime.outbox, settings.durable_seconds)
     store = RawStore(settings.kafka, settings.instance, raw_cipher.decrypt)
     opened = Opening(runtime, Journal(settings.journal_folder), flow.journals, sources_of(site, ledger))
-    door = MllpDoor(clock, limits(settings), tls=tls(settings), subjects=parse_subjects(settings.mllp_tls_subjects))
+    door = MllpDoor(clock, limits(settings), tls=tls(settings), subjects=subjects(settings, profiles))
     runtime.health.checks["mllp"] = lambda: door.listening or "the MLLP door waits for the log to be read"
 
     async def serve() -> None:
@@ -165,6 +166,15 @@ def limits(settings: Settings) -> Limits:
         answer_seconds_by_source=settings.patience,
         idle_seconds=settings.idle_seconds,
     )
+
+
+def subjects(settings: Settings, profiles: Mapping[str, SourceProfile]) -> dict[str, frozenset[str]]:
+    """Which certificate speaks for which source: what the settings and the sources' profiles say."""
+    found = parse_subjects(settings.mllp_tls_subjects)
+    for source, profile in profiles.items():
+        if profile.tls_subject:
+            found[profile.tls_subject] = found.get(profile.tls_subject, frozenset()) | {source}
+    return found
 
 
 def tls(settings: Settings) -> ssl.SSLContext | None:

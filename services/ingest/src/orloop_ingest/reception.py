@@ -6,7 +6,7 @@ acknowledgement waits for. `read` maps it into records: `first` must be durable 
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -30,8 +30,9 @@ from orloop_common.runtime.records import Output
 
 from . import metrics
 from .domain import hl7 as h
-from .domain.acknowledging import Answers, answers
+from .domain.acknowledging import Answers, answer_batch, answers
 from .domain.hl7 import Message, SourceProfile, default_profile
+from .domain.hl7.batches import is_batch, split_batch
 from .domain.identities import CaseIdentityDraft
 from .domain.pseudonyms import Pseudonyms
 from .domain.quarantine import Quarantined, Reason
@@ -64,6 +65,7 @@ class Arrival:
     header: h.Header
     body: bytes = b""
     message: Message | None = None
+    members: tuple[tuple[h.Header, Message | None], ...] = ()  # of a batch
     told: Told | None = None
     answers: Answers = field(default_factory=Answers)
     repeated: bool = False
@@ -134,21 +136,21 @@ class Reception:
         self._stored: dict[str, datetime] = {}
         self._bodies: OrderedDict[tuple[str, str, str], str] = OrderedDict()
 
-    def arrive(self, frame: Frame, allowed: frozenset[str] | None = None) -> Arrival:
+    def arrive(self, frame: Frame, allowed: Callable[[str], bool] | None = None) -> Arrival:
         """A whole frame: its header, whether it is a duplicate, its sealed body, its answers.
 
         Parameters
         ----------
         allowed
-            The sources that the connection's certificate speaks for; None: any.
+            Whether the connection's certificate speaks for a source; None: for any.
         """
         body, broken = frame.payload, ""
-        header, message = h.read_header(body)
+        header, message, members = self._opened_header(body)
         for kind in frame.faults:
             metrics.FRAME_FAULTS.labels(kind).inc()
             if kind is FaultKind.FS_INSIDE:
                 broken = kind.value
-        if allowed is not None and header.application not in allowed:
+        if allowed is not None and not allowed(header.application):
             broken = STRANGER
         header = self._judged(header, broken)
         hash = sha256(body).hexdigest()
@@ -158,12 +160,13 @@ class Reception:
             self.stamp(header, self._clock.now())
         known = self._known.get(id)
         if known is not None:
-            return Arrival(id, HL7, known, broken, "", header, answers=answers(header, known, id), repeated=True)
+            due = _due(header, members, known, id)
+            return Arrival(id, HL7, known, broken, "", header, answers=due, repeated=True)
         stored = self._stored.get(id)
         received = stored or self._clock.now()
         token = self._token(body)
         if len(token) > LONGEST_TOKEN:
-            body, broken, message = body[:_KEPT_HEAD], FaultKind.TOO_LONG.value, None
+            body, broken, message, members = body[:_KEPT_HEAD], FaultKind.TOO_LONG.value, None, ()
             header, token = _refuse(header, broken), self._token(body)
         return Arrival(
             id,
@@ -174,7 +177,8 @@ class Reception:
             header,
             body,
             message,
-            answers=answers(header, received, id),
+            members,
+            answers=_due(header, members, received, id),
             reread=stored is not None,
             reused=stored is None and self._flag_reuse(header, hash),
             length=len(frame.payload),
@@ -219,7 +223,7 @@ class Reception:
             if broken in _HEADS:
                 arrival.header = _refuse(h.header_of_head(body), broken)
             else:
-                header, arrival.message = h.read_header(body)
+                header, arrival.message, arrival.members = self._opened_header(body)
                 arrival.header = self._judged(header, broken)
         return arrival
 
@@ -280,6 +284,8 @@ class Reception:
             mapped = Settled(problem=Quarantined(reason))
         elif arrival.told is not None:
             mapped = self._settle(arrival.told)
+        elif arrival.members and header.fault is None:
+            mapped = self._map_members(arrival)
         elif header.fault is not None or arrival.message is None:
             mapped = Settled(problem=Quarantined(Reason.BAD_HEADER, header.fault.field if header.fault else "MSH"))
         else:
@@ -309,6 +315,38 @@ class Reception:
         self._tell(arrival.header, Settled(problem=problem), arrival.id)
         raw = (self._raw(arrival, problem),)
         return Received(arrival.id, self._label(arrival.header), "quarantined", raw, problem=problem)
+
+    def _opened_header(
+        self, body: bytes
+    ) -> tuple[h.Header, Message | None, tuple[tuple[h.Header, Message | None], ...]]:
+        """The header of a message, or of a batch with its members."""
+        if not is_batch(body):
+            return (*h.read_header(body), ())
+        batch = split_batch(body)
+        found = [h.read_header(message) for message in batch.messages]
+        members = tuple((self._judged(header, ""), message) for header, message in found)
+        header = members[0][0] if members else h.Header()
+        fault = None
+        if batch.faults or not members:  # a batch that lost a message must not be acknowledged as if it had not
+            fault = h.Fault("100", "BTS-1", "Expected a batch that is whole and holds as many messages as it says.")
+        return replace(header, fault=fault), None, members
+
+    def _map_members(self, arrival: Arrival) -> Settled:
+        """Each message of a batch in its turn; one that cannot be read stops none of the others."""
+        every: list[Settled] = []
+        for header, message in arrival.members:
+            if header.fault is not None or message is None:
+                one = Settled(problem=Quarantined(Reason.BAD_HEADER, header.fault.field if header.fault else "MSH"))
+            else:
+                one = self._map(message, header, arrival.received, arrival.id)
+            self._ledger.expect([e for e in one.events if not self._ledger.is_written(e)], records=one.identities)
+            every.append(one)
+        return Settled(
+            events=tuple(event for one in every for event in one.events),
+            identities=tuple(draft for one in every for draft in one.identities),
+            problem=next((one.problem for one in every if one.problem is not None), None),
+            notes=tuple(note for one in every for note in one.notes),
+        )
 
     def _judged(self, header: h.Header, broken: str) -> h.Header:
         """The header with what the frame, the certificate and the source's profile say against it."""
@@ -389,6 +427,12 @@ class Reception:
 
 
 _HEADS = frozenset((FaultKind.CUT_SHORT.value, FaultKind.JUNK.value, FaultKind.TOO_LONG.value))
+
+
+def _due(header: h.Header, members: Sequence[tuple[h.Header, object]], received: datetime, id: str) -> Answers:
+    if members and header.fault is None:
+        return answer_batch(header, [member for member, _ in members], received, id)
+    return answers(header, received, id)
 
 
 def _refuse(header: h.Header, broken: str) -> h.Header:

@@ -4,14 +4,14 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.mllp import Fault, Frame, MllpDecoder
 from orloop_ingest import metrics
-from orloop_ingest.domain.subjects import sources_of
+from orloop_ingest.domain.subjects import speaks_for
 from orloop_ingest.intake import Intake
 from orloop_ingest.reception import Arrival
 
@@ -126,7 +126,7 @@ class Connection(asyncio.Protocol):
         self._decoder = MllpDecoder(limit=door.limits.frame_bytes)
         self._slots: deque[Slot] = deque()
         self._transport: asyncio.Transport | None = None
-        self._allowed: frozenset[str] | None = None
+        self._allowed: Callable[[str], bool] | None = None
         self._paused = self._ended = self._is_touched = self._congested = False
         self.source: str | None = None
         self.heard = door.monotonic()
@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
         metrics.CONNECTIONS.set(len(self._door.open))
         keep_alive(transport.get_extra_info("socket"))
         if self._door.subjects:
-            self._allowed = sources_of(transport.get_extra_info("peercert"), self._door.subjects)
+            self._allowed = speaks_for(transport.get_extra_info("peercert"), self._door.subjects)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._door.open.discard(self)

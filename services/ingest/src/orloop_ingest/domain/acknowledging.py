@@ -5,6 +5,7 @@ Sources: HL7 v2.5.1 chapter 2.9 (original and enhanced mode), tables 0008, 0155 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -115,6 +116,25 @@ def answers(header: Header, received: datetime, id: str) -> Answers:
     if not wanted(header.application_ack, good) or (first and not good):
         return Answers(first)  # what was refused is refused once
     return Answers(first, acknowledge(header, rule.application, received, f"{id[:19]}A"))
+
+
+def answer_batch(header: Header, members: Sequence[Header], received: datetime, id: str) -> Answers:
+    """One frame that answers each message of a batch, in their order, in a batch of its own."""
+    found = [answers(member, received, f"{id[:16]}{number:04d}") for number, member in enumerate(members, 1)]
+    return Answers(
+        _enclose(header, [each.accept for each in found if each.accept], received),
+        _enclose(header, [each.application for each in found if each.application], received),
+    )
+
+
+def _enclose(header: Header, acknowledgements: Sequence[bytes], received: datetime) -> bytes:
+    if not acknowledgements:
+        return b""
+    d = header.delimiters
+    f = d.field.decode()
+    to = f.join(("BHS", d.declared.decode(), "ORLOOP", "ORLOOP", _safe(header.application), _safe(header.facility)))
+    head = f"{to}{f}{format_time(received)}\r".encode("latin-1")
+    return head + b"".join(acknowledgements) + f"BTS{f}{len(acknowledgements)}\r".encode("latin-1")
 
 
 def wanted(condition: str, good: bool) -> bool:

@@ -1,6 +1,6 @@
 """Which certificate speaks for which source."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -16,6 +16,18 @@ def sources_of(certificate: Mapping[str, Any] | None, subjects: Mapping[str, fro
     for name in names_of(certificate):
         allowed |= subjects.get(name, frozenset())
     return allowed
+
+
+def speaks_for(certificate: Mapping[str, Any] | None, subjects: Mapping[str, frozenset[str]]) -> Callable[[str], bool]:
+    """Whether a connection may speak for a source.
+
+    A certificate that is named speaks for its own sources alone, any other for those that are bound to no name.
+    """
+    allowed = sources_of(certificate, subjects)
+    if allowed:
+        return allowed.__contains__
+    bound = frozenset().union(*subjects.values()) if subjects else frozenset()
+    return lambda source: source not in bound
 
 
 def names_of(certificate: Mapping[str, Any] | None) -> list[str]:

@@ -181,6 +181,8 @@ class SourceProfile:
     obx_words: frozenset[str] = frozenset()
     attributes: tuple[tuple[str, tuple[Place, ...]], ...] = ()
     attributes_in_obx: bool = True
+    room_segments: frozenset[bytes] = frozenset({b"AIL"})
+    equipment_segments: frozenset[bytes] = frozenset({b"AIG"})
     defaults: Mapping[str, Any] = field(default_factory=dict)
     resource_names: tuple[bytes, ...] = (b"AIS", b"AIL", b"AIP", b"AIG")
 
@@ -197,6 +199,8 @@ def finish(**given: Any) -> dict[str, Any]:
     read = [p for each in candidates.values() for p in each] + fields
     given["aliases"] = {room: alias for alias, room in reversed(list(tables.rooms.items()))}
     given["attributes"] = tuple((name, candidates[name]) for name in ATTRIBUTES if candidates[name])
+    given["room_segments"] = frozenset(p.segment for p in candidates["room"])
+    given["equipment_segments"] = frozenset(p.segment for p in candidates["equipment"])
     given["defaults"] = {"service": given["default_service"]} if given.get("default_service") else {}
     given["attributes_in_obx"] = all(p.segment == b"OBX" for _, each in given["attributes"] for p in each)
     segments: Mapping[str, bytes] = given.get("segments", {})

@@ -187,8 +187,13 @@ class Reading:
                     return value, place
             else:
                 segment = firsts.get(place.segment)
-                if segment is not None and (value := self.text(segment, place.field, place.component, place.sub)):
-                    return value, place
+                if segment is None:
+                    continue
+                fields, at = segment.split or segment.fields, place.field
+                if at < len(fields) and fields[at]:  # most are empty: asked here, it costs no call
+                    value = self.text(segment, at, place.component, place.sub)
+                    if value:
+                        return value, place
         return _FOUND_NOTHING
 
     def cleared(self, name: str) -> bool:

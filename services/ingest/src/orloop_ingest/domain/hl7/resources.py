@@ -50,7 +50,7 @@ def room_of(r: Reading) -> tuple[str | None, bool]:
     rooms = r.profile.tables.rooms
     for place in r.profile.candidates["room"]:
         words = dict.fromkeys([word for s in _of(r, place) if (word := r.value(s, place))])
-        if not place.word and any(p.segment == place.segment for p in r.profile.candidates["equipment"]):
+        if not place.word and place.segment in r.profile.equipment_segments:
             words = {word: None for word in words if word in rooms}  # the others are equipment
         if not words:
             continue
@@ -62,13 +62,15 @@ def room_of(r: Reading) -> tuple[str | None, bool]:
                 if word not in rooms:
                     r.flag("unknown_room", word, place.text)
         return next(iter(known), None), True
-    told = any(p.segment in r.resource_names for p in r.profile.candidates["room"])
+    told = any(name in r.profile.room_segments for name in r.resource_names)
     return None, told and any(name in r.message.index for name in r.resource_names)
 
 
 def _procedure(r: Reading, s: Segment, place: Place, at: datetime) -> Procedure:
     code, text, system = r.components(s, place.field, 3)
-    code, system = _mapped(r, code, system or "local", place.text, at)
+    system = system or "local"
+    if r.profile.tables.codes:
+        code, system = _mapped(r, code, system, place.text, at)
     return Procedure(code=code, text=text, system=system)
 
 
@@ -78,8 +80,6 @@ def _mapped(r: Reading, code: str, system: str, place: str, at: datetime) -> tup
     What no table lists stays as the sender has it, and is flagged; so is a code that the newest version means otherwise
     than the one before it.
     """
-    if not r.profile.tables.codes:
-        return code, system
     tables = [t for t in r.profile.tables.codes if t.system == system]
     if not tables:
         return code, system
@@ -111,9 +111,10 @@ def _surgeon(r: Reading, s: Segment, place: Place) -> Surgeon:
 
 def _equipment(r: Reading, s: Segment, place: Place) -> str | None:
     word = r.text(s, place.field, place.component)
-    for p in r.profile.candidates["room"]:
-        if p.segment == s.name and (r.fits(s, p) if p.word else word in r.profile.tables.rooms):
-            return None
+    if s.name in r.profile.room_segments:
+        for p in r.profile.candidates["room"]:
+            if p.segment == s.name and (r.fits(s, p) if p.word else word in r.profile.tables.rooms):
+                return None
     return word if r.is_code(word) else None
 
 

@@ -37,7 +37,7 @@ def scheduled(r: Reading) -> Iterator[Statement]:
     room = None
     if act is Act.BOOKED:
         start, booked = when(r)
-        if sum(len(r.message.all(name)) for name in r.resource_names) > MOST_RESOURCES:
+        if len(r.message.segments) > MOST_RESOURCES and _too_many(r):
             raise Quarantined(Reason.WRONG_BODY, "AIS")
         room, told_room = room_of(r)
         fields = _fields(r)
@@ -70,6 +70,10 @@ def scheduled(r: Reading) -> Iterator[Statement]:
         yield from observed(r, ref, room)
         if milestone is not None:
             yield MilestoneTold(ref=ref, milestone=milestone, at=r.at, room=room, fills_gap_only=True)
+
+
+def _too_many(r: Reading) -> bool:
+    return sum(len(r.message.all(name)) for name in r.resource_names) > MOST_RESOURCES
 
 
 def _status(r: Reading) -> tuple[Act, Any]:
@@ -119,9 +123,8 @@ def _length(r: Reading) -> timedelta | None:
     value, place = r.pick("length")
     if place is None:
         return None
-    segment = r.find(place)
     unit = ""
-    if place.component == 1 and not place.word:
+    if place.component == 1 and not place.word and (segment := r.one(place.segment)) is not None:
         unit = r.text(segment, place.field, 2) or r.text(segment, place.field + 1)
     length = parse_length(value, unit, place.text, r.profile.length_unit)
     if length <= timedelta(0):

@@ -6,17 +6,21 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import fhir_parts as f
 import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from orloop_common.domain.site import Site
 from orloop_common.testing import ManualClock
 from orloop_ingest.adapters.fhir_client import FhirClient, ServerAway
 from orloop_ingest.adapters.fhir_cursors import Cursors
 from orloop_ingest.adapters.fhir_poller import MOST_PAGES, FhirPoller
-from orloop_ingest.adapters.fhir_sources import FhirSource, ServerRules
+from orloop_ingest.adapters.fhir_sources import FhirSource, ServerRules, SmartRules
 from orloop_ingest.adapters.fhir_taking import FhirTaking
 from orloop_ingest.domain.fhir.counting import Count
 from orloop_ingest.domain.quarantine import Reason
@@ -323,3 +327,58 @@ def test_run_asks_again_when_it_is_woken_and_survives_a_server_that_is_away(desk
 
     asyncio.run(go())
     assert desk.ids == ["a1"]
+
+
+def test_the_server_is_asked_with_a_token_that_is_kept_and_renewed_once_it_is_refused(
+    site: Site, tmp_path: Path
+) -> None:
+    key = ec.generate_private_key(ec.SECP384R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "smart.pem").write_bytes(pem)
+    smart = SmartRules(
+        token_url="https://idp.example/token", client_id="orloop", key_file=tmp_path / "smart.pem", scope="system/*.rs"
+    )
+    desk = Desk(site, tmp_path, smart=smart)
+    tokens, plain = list[dict[str, Any]](), desk.server.answer
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "idp.example":
+            asked = dict(parse_qsl(request.content.decode()))
+            claims = jwt.decode(
+                asked["client_assertion"], key.public_key(), algorithms=["ES384"], audience=smart.token_url,
+                options={"verify_exp": False, "verify_iat": False},
+            )  # fmt: skip
+            tokens.append(claims)
+            return httpx.Response(200, json={"access_token": f"t{len(tokens)}", "expires_in": 300})
+        if request.headers["authorization"] == "Bearer t1" and len(desk.server.requests) >= 3:
+            return httpx.Response(401)  # revoked early
+        return plain(request)
+
+    desk.server.answer = answer  # type: ignore[method-assign]
+    desk.restart()
+    desk.server.put(booked("a1"))
+    desk.step()
+    desk.round()
+    desk.round()
+    assert desk.ids == ["a1"]
+    assert [claims["iss"] for claims in tokens] == ["orloop", "orloop"], "one token for all requests, one after the 401"
+    assert len({claims["jti"] for claims in tokens}) == 2
+
+
+def test_a_server_that_does_not_page_is_asked_for_more_at_once_and_nothing_is_cut_off(desk: Desk) -> None:
+    plain = desk.server.answer
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        desk.server.page = int(request.url.params.get("_count", 9))
+        told = plain(request).json()
+        told.pop("link", None)
+        return httpx.Response(200, json=told)
+
+    desk.server.answer = answer  # type: ignore[method-assign]
+    desk.more = {"page": 3}
+    desk.restart()
+    for number in range(40):
+        desk.server.put(booked(f"a{number}"))
+    desk.step()
+    desk.round()
+    assert len(set(desk.ids)) == 40

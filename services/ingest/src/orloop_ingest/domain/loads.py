@@ -15,6 +15,7 @@ from orloop_common.domain.vocabulary import BedUnit
 from . import tables as t
 from .truth import believe
 
+MOST_TEAMS = 1000  # a roster is one record on the log
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 ROLES = ("anaesthesia", "cleaning", "nursing", "surgeon")
 
@@ -137,6 +138,10 @@ def _roster_columns(zone: ZoneInfo) -> Sequence[t.Column]:
 
 def _check_roster(table: t.Table, site: Site, suite: str) -> None:
     seen: dict[tuple[Any, ...], str] = {}
+    for role in ROLES:
+        teams = sum(row.cells["role"] == role for row in table.rows)
+        if teams > MOST_TEAMS:
+            table.wrong("the file", "role", f"at most {MOST_TEAMS} rows of one role", f"{teams} of {role}")
     for row in table.rows:
         cells = row.cells
         if cells["shift_end"] <= cells["shift_start"]:

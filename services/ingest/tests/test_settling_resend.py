@@ -146,7 +146,7 @@ some = st.one_of(st.none(), st.lists(st.booleans(), min_size=3, max_size=14))
 
 @pytest.mark.parametrize("counted", [False, True], ids=["versions by time", "versions counted"])
 @pytest.mark.parametrize("mode", [wholes, actions], ids=["snapshot", "action codes"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_day_sent_again_makes_no_event_and_reverts_nothing(mode, counted, data):
     day, which = data.draw(day_of(mode)), data.draw(some)
@@ -159,7 +159,7 @@ def test_a_day_sent_again_makes_no_event_and_reverts_nothing(mode, counted, data
     assert desk.state() == before
 
 
-def test_a_case_that_was_told_again_in_whole_is_no_open_question(desk=None):
+def test_a_case_that_was_told_again_in_whole_is_no_open_question():
     desk = SettlingDesk()
     told = [desk.message(booking(start=start), at=n) for n, start in enumerate((60, 90, 120))]
     for message in told:

@@ -1,8 +1,7 @@
 """Merged patients and moved visits: in whatever order they come, with their cases, the state is the same."""
 
-from dataclasses import replace
-
 from orloop_common.domain.events import CaseScheduled
+from orloop_common.domain.evolving import evolve as replace
 from orloop_common.messages.identity import CASE
 from orloop_ingest.domain import identities as i
 from orloop_ingest.domain.quarantine import Quarantined, Reason
@@ -49,7 +48,7 @@ def tell_merge(w: Weighing, told: PatientsMerged) -> None:
             w.keep(i.PATIENTS, _name(w, retired), replace(held, earlier=(*held.earlier, new.survivor)))
             return
         new = replace(new, earlier=(*held.earlier, held.survivor))
-    if w.identities.root(survivor) == retired:
+    if survivor in w.identities.persons(retired):
         raise Quarantined(Reason.MERGE_CYCLE, "MRG-1")
     w.keep(i.PATIENTS, _name(w, retired), new)
     _rekey(w, retired)

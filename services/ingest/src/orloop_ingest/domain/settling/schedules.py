@@ -1,10 +1,11 @@
 """A version of a case against what is held: news, the same again, an older one, or one that was told before."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from hashlib import sha256
 from typing import Any
 
 from orloop_common.domain.events import CaseScheduled
+from orloop_common.domain.evolving import evolve as replace
 from orloop_common.domain.records import CaseRecord
 from orloop_common.messages.codec import to_json
 from orloop_common.messages.identity import CASE

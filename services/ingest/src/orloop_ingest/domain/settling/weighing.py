@@ -1,7 +1,6 @@
 """One message on the scales: what it says, what is known, and what came of it so far."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from orloop_common.domain.events import (
     ReadinessChanged,
     SourceDisagreed,
 )
+from orloop_common.domain.evolving import evolve as replace
 from orloop_common.messages.codec import to_json
 from orloop_common.messages.identity import CASE
 from orloop_ingest.domain import identities as i

@@ -109,6 +109,17 @@ def test_a_case_in_doubt_waits_until_the_doubt_is_withdrawn() -> None:
     assert mesh.courier.cases == ["hip"]
 
 
+def test_a_change_that_waited_and_was_overtaken_says_that_and_not_why_it_waited() -> None:
+    mesh = Mesh()
+    mesh.say(SILENT)
+    mesh.approve(A)
+    mesh.run()
+    mesh.say(milestone("hip", Milestone.PATIENT_IN_ROOM, "09:05", "1"))
+    mesh.run()
+    assert mesh.statuses("hip") == ["queued", "stopped"]
+    assert "began or ended" in mesh.text("hip")
+
+
 def test_the_time_for_the_echo_is_the_routes_own() -> None:
     mesh = Mesh(routes=(Route(confirm_within=timedelta(minutes=30)),))
     mesh.approve(A)

@@ -155,6 +155,7 @@ class WritebackFlow:
 
     def _next(self, book: SuiteBook, way: UnderWay) -> Iterator[Output]:
         """Send what may be sent now; what must not be sent any more is answered by ourselves."""
+        way.waits = {}
         if way.sending is not None or way.parked is not None:
             return
         step = book.next_step()
@@ -166,7 +167,8 @@ class WritebackFlow:
                 yield self._answer(way, book.day.suite, stuck.proposal, case, ChangeAnswer.REFUSED, text, None)
             return
         key = (step.proposal, step.case)
-        way.waits = {key: why} if (why := book.delay(step)) is not None else {}
+        if (why := book.delay(step)) is not None:
+            way.waits = {key: why}
         objection = book.objection(step)
         if objection is None and way.waits:
             return

@@ -182,7 +182,7 @@ def test_a_rotation_keeps_every_case_and_gives_every_patient_the_new_key():
 
 def test_a_case_without_its_record_is_found_under_the_secret_that_named_it():
     desk = SettlingDesk()
-    desk.write(events=[ev for ev in tell_all([(1, booking())]).events])
+    desk.write(events=tell_all([(1, booking())]).events)
     desk.pseudonyms = NEWER
     desk.tell(booking(start=90), at=5)
     assert len(desk.known.day.cases) == 1

@@ -32,7 +32,7 @@ def doubt_statements(w: Weighing, problem: Quarantined) -> None:
 
 def tell_flags(w: Weighing) -> None:
     """What a person must mend, if the message brought anything: two sources disagree, and a case without its room."""
-    news = next((e for e in w.schedules if isinstance(e, CaseScheduled)), None)
+    news = next(iter(w.agreed.values()), None)
     case = news.case if news is not None else next(iter(w.cases), None)
     if w.told.flags and (news is not None or w.others):
         for flag in w.told.flags:
@@ -49,6 +49,8 @@ def _doubt_room(w: Weighing, case: str, news: CaseScheduled, problem: Quarantine
     if any(d.reason == str(problem) for d in w.known.past(case).doubts):
         return
     id = derived_id("CaseDoubted", w.told.suite, case, problem.reason, news.id)
+    if id in w.known.past(case).flagged:
+        return
     w.doubts.append(CaseDoubted(id=id, suite=w.told.suite, at=w.told.received, case=case, reason=str(problem)))
 
 
@@ -75,7 +77,7 @@ def _mends(w: Weighing, case: str, held: CaseDoubted) -> bool:
         return False
     if held.reason.startswith(Reason.FUTURE_MILESTONE.sentence):
         return any(isinstance(e, MilestoneRecorded) and e.case == case for e in w.others)
-    if case not in w.whole:
+    if case not in w.whole or held.at > w.told.received:
         return False
     return not (
         held.reason.startswith(Reason.UNKNOWN_ROOM.sentence)

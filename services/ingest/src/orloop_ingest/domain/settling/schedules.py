@@ -42,8 +42,8 @@ def tell_case(w: Weighing, told: CaseTold) -> None:
     case = case_of(w, told.ref)
     if told.act is not Act.BOOKED:
         name_case(w, case, told.identity, told.ref)
-        if end_case(w, case, told):
-            link_replacements(w, case)
+        end_case(w, case, told)
+        link_replacements(w, case)
         return
     record = w.known.case(case)
     held = w.schedule(case)
@@ -118,6 +118,10 @@ def _change(
             _schedule(w, case, told, _next(w, held, version, {}))
             return
         w.settled_fields.setdefault(case, set()).update(new, _DERIVED)
+        w.agreed[case] = held
+        if held.at == w.told.at and _is_whole(told):
+            w.whole.add(case)  # this very message brought it: what was to follow may not have been written
+        link_replacements(w, case)
         return
     if several and outranks(w.known.ranks, held.source, w.told.source):
         name_case(w, case, told.identity, told.ref)
@@ -155,10 +159,17 @@ def _next(w: Weighing, held: CaseScheduled, version: int, new: dict[str, Any]) -
 
 
 def _schedule(w: Weighing, case: str, told: CaseTold, event: CaseScheduled) -> None:
-    w.schedules.append(named(w, event, w.schedule(case)))
+    event = named(w, event, w.schedule(case))
+    w.schedules.append(event)
     name_case(w, case, told.identity, told.ref, trusted=not _is_amendment(told))
-    if told.start is not None and not told.actions and "procedures" in told.fields and "room" in told.fields:
+    w.agreed[case] = event
+    if _is_whole(told):
         w.whole.add(case)
+
+
+def _is_whole(told: CaseTold) -> bool:
+    """Whether it says all that planning needs, so that what was lost before does not matter any more."""
+    return told.start is not None and not told.actions and "procedures" in told.fields and "room" in told.fields
 
 
 def _fields(w: Weighing, case: str, told: CaseTold, held: CaseScheduled | None) -> dict[str, Any]:

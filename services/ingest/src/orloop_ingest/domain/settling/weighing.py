@@ -40,11 +40,16 @@ class Weighing:
         Events in the order of writing: schedules and ends first, then what was observed.
     deferred
         What the case has told before: applied only if the message brings other news of the case, else held.
+    whole
+        Cases that it tells anew in whole: that mends doubts.
+    agreed
+        The schedules that it says again, or brings.
     settled_fields
         By case, the fields of which the message says what is known already.
     """
 
     __slots__ = (
+        "agreed",
         "cases",
         "deferred",
         "doubts",
@@ -74,6 +79,7 @@ class Weighing:
         self.doubts: list[Event] = []
         self.missing: list[tuple[str, str]] = []
         self.whole: set[str] = set()
+        self.agreed: dict[str, CaseScheduled] = {}
 
     def keep(self, kind: str, name: str, record: Any) -> None:
         """A record that must be durable before the events."""

@@ -17,6 +17,7 @@ from orloop_common.runtime import SystemClock
 from orloop_common.runtime.auth import Role, Tokens
 from orloop_common.testing.suite import booked, change, clock, small_site
 from orloop_writeback.adapters import door as doors
+from orloop_writeback.adapters.inbox import Inbox
 from orloop_writeback.domain.routes import Route, Way
 
 SECRET = "s" * 40
@@ -30,7 +31,7 @@ class Desk:
     """A log, write-back on it in a thread of its own, and its door."""
 
     mesh: Mesh
-    inbox: doors.Inbox
+    inbox: Inbox
     door: doors.WorklistDoor
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -54,7 +55,7 @@ class Desk:
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(doors, "PATIENCE", 2.0)
-    mesh, inbox = Mesh(routes=(Route(way=Way.MANUAL),)), doors.Inbox()
+    mesh, inbox = Mesh(routes=(Route(way=Way.MANUAL),)), Inbox()
     mesh.people = inbox  # type: ignore[assignment]
     mesh.flow._words = inbox
     mesh.approve(A, B)

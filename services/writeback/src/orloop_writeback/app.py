@@ -23,6 +23,7 @@ from .adapters import door
 from .adapters.courier import Courier, Exchange, Patience
 from .adapters.fhir import FhirScribe
 from .adapters.fhir_client import FhirClient
+from .adapters.inbox import Inbox
 from .adapters.mllp import MllpClient
 from .adapters.post import Counter, PostOffice
 from .adapters.routes_file import RouteEntry, parse_writeback
@@ -48,7 +49,7 @@ def run(runtime: Runtime[Settings]) -> None:
     routes = Routes(tuple(route for route, _ in pairs), sending=post is not None)
     metrics.ENABLED.set(1 if post else 0)
     get_logger("writeback").info("write_back_is_on" if post else "write_back_is_off", routes=len(pairs))
-    words = door.Inbox() if settings.worklist_port else None
+    words = Inbox() if settings.worklist_port else None
     echo_within = timedelta(minutes=settings.echo_timeout_minutes)
     flow = WritebackFlow(site, suites, clock, post, post, echo_within, routes, words)
     if words is not None:
@@ -59,7 +60,7 @@ def run(runtime: Runtime[Settings]) -> None:
     )
 
 
-def _serve_worklist(runtime: Runtime[Settings], site: Site, flow: WritebackFlow, words: door.Inbox) -> None:
+def _serve_worklist(runtime: Runtime[Settings], site: Site, flow: WritebackFlow, words: Inbox) -> None:
     settings = runtime.settings
     listener = bind(settings.worklist_port, "ORLOOP_WORKLIST_PORT", settings.worklist_host)
     tokens = Tokens(settings.secret(), runtime.clock)

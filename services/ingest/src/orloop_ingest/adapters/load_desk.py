@@ -210,7 +210,9 @@ def add_load_desk(app: FastAPI, desk: LoadDesk) -> None:
         on = extract.on or reconciling.day_of(table.rows, known.day)
         if on is None:
             raise refused(422, "Expected a day to compare, got rows without a start.", "Maybe name it with --on.")
-        done = reconciling.reconcile(table.rows, known.day, known.identities, profile.namespace, on)
+        done = await asyncio.to_thread(
+            reconciling.reconcile, table.rows, known.day, known.identities, profile.namespace, on
+        )
         findings = [asdict(finding) for finding in done.findings]
         return {"day": str(done.day), "compared": done.compared, "agreeing": done.agreeing, "findings": findings}
 

@@ -191,16 +191,20 @@ class Run:
         self.stand.broker.start().wait_ready()
 
     async def _tell(self) -> None:
-        total, began = sum(len(steps) for steps in self.plans.values()), time.monotonic()
+        total, began, told = sum(len(steps) for steps in self.plans.values()), time.monotonic(), -1
         while self.show and not self._over:
-            share = self._done / total
-            rate = self._done / max(0.001, time.monotonic() - began)
+            share, rate = self._done / total, self._done / max(0.001, time.monotonic() - began)
             bar = "#" * int(30 * share) + "." * (30 - int(30 * share))
-            told = f"{self._done:,} of {total:,}, {rate:,.0f} msg/s, ingest killed {self._kills}"
-            print(f"\r{self.title} [{bar}] {told} ", end="", file=sys.stderr, flush=True)
+            line = f"{self.title} [{bar}] {self._done:,} of {total:,}, {rate:,.0f} msg/s, ingest killed {self._kills}"
+            if sys.stderr.isatty():
+                print(f"\r{line} ", end="", file=sys.stderr, flush=True)
+            elif int(10 * share) > told:
+                told = int(10 * share)
+                print(line, file=sys.stderr, flush=True)
             await asyncio.sleep(0.5)
         if self.show:
-            print(f"\r{self.title} [{'#' * 30}] {self._done:,} of {total:,}{' ' * 40}", file=sys.stderr, flush=True)
+            took = time.monotonic() - began
+            print(f"\r{self.title} [{'#' * 30}] {self._done:,} in {took:.0f} s{' ' * 40}", file=sys.stderr, flush=True)
 
 
 def look(stand: Stand) -> Outcome:
@@ -283,7 +287,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-ingest-") as home:
-        verdict = soak(given.messages, given.sources, given.kill_every, given.seed, Path(home), sys.stderr.isatty())
+        verdict = soak(given.messages, given.sources, given.kill_every, given.seed, Path(home), show=not given.json)
     print(json.dumps(asdict(verdict), indent=1) if given.json else verdict.text())
     sys.exit(0 if verdict.good else 1)
 

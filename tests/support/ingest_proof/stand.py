@@ -118,13 +118,13 @@ class Stand:
             consumer.close()
 
     def settle(self, count: Callable[[], int], least: int, within: float = 60, quiet: float = 0.5) -> float:
-        """Wait until `count()` has reached `least` and has not grown for `quiet` seconds; seconds until it stood."""
+        """Wait until `count()` has reached `least` and stands; seconds until it stood. It may stay below for good."""
         began = stood = time.monotonic()
         last = -1
         while (now := time.monotonic()) - began < within:
             if (found := count()) != last:
                 last, stood = found, now
-            elif last >= least and now - stood >= quiet:
+            elif now - stood >= (quiet if last >= least else 15.0):
                 break
             time.sleep(0.05)
         return stood - began

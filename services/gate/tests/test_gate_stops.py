@@ -180,6 +180,13 @@ def test_a_doubted_case_withholds_for_good() -> None:
     assert judged.final
 
 
+def test_a_doubt_that_was_mended_does_not_withhold() -> None:
+    doubt = e.CaseDoubted(id="q", suite="main", at=clock("09:00"), case="hip", reason="unknown room")
+    mended = replace(doubt, id="m", withdrawn=True)
+    assert doubted_case(sight(doubt), PROPOSAL.alternatives[0]) is not None
+    assert doubted_case(sight(doubt, mended), PROPOSAL.alternatives[0]) is None
+
+
 def test_a_doubt_about_a_case_that_stays_where_it_is_does_not_withhold() -> None:
     doubt = e.CaseDoubted(id="q", suite="main", at=clock("09:00"), case="knee", reason="unknown room")
     assert judge(sight(doubt), PROPOSAL, lambda *_: ()) == Open()

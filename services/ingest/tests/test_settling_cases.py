@@ -172,7 +172,7 @@ def test_deleting_what_was_never_there_is_flagged_once_and_changes_nothing(desk)
     assert desk.tell(wrong, at=900).events == ()
 
 
-# --- doubts 
+# --- doubts
 
 
 def broken(desk, at, content="bad"):
@@ -248,7 +248,7 @@ def test_a_stated_capacity_stands_until_every_bed_is_known(desk):
     assert (desk.known.day.beds[BedUnit.PACU].capacity, desk.known.day.beds[BedUnit.PACU].occupied) == (6, 2)
 
 
-# --- killed at any point, and built again 
+# --- killed at any point, and built again
 
 
 def story(desk):

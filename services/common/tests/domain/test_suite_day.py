@@ -209,6 +209,22 @@ def test_only_a_newer_version_of_the_schedule_is_taken() -> None:
     assert (schedule.version, schedule.start) == (2, at(90))
 
 
+def test_of_a_version_told_twice_the_later_word_counts() -> None:
+    """A merge of patients tells a schedule once more under its version, with the patient's new key."""
+    first = scheduled("hip", 2)
+    merged = replace(first, id="0", at=first.at + timedelta(seconds=1), patient_key="p2")
+    for order in ((first, merged), (merged, first)):
+        held = fold(*order).cases["hip"].schedule
+        assert held is not None
+        assert held.patient_key == "p2"
+
+
+def test_a_doubt_is_over_when_it_is_withdrawn_and_others_stand() -> None:
+    doubts = [e.CaseDoubted(id=why, suite="main", at=NINE, case="hip", reason=why) for why in ("room", "time")]
+    over = replace(doubts[0], id="over", withdrawn=True)
+    assert fold(scheduled("hip"), *doubts, over).doubted("hip") == ("time",)
+
+
 def test_a_cancelled_case_is_never_revived_and_a_later_booking_puts_it_in_doubt() -> None:
     cancel = e.CaseCancelled(id="c", suite="main", at=at(1), case="hip", version=2)
     day = fold(cancel, scheduled(version=1))

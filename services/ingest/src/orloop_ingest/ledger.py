@@ -60,7 +60,7 @@ class Ledger:
     def __init__(self, site: Site, suites: Iterable[str]) -> None:
         calendar = OperationalCalendar(site.timezone, site.day_boundary)
         self._lock = threading.Lock()
-        self._ranks: tuple[str, ...] = getattr(site.truth, "cases", ())
+        self._ranks: tuple[str, ...] = site.truth.cases
         self._suites: dict[str, _Suite] = {}
         for suite in suites:
             empty = SuiteDay(suite=suite, calendar=calendar)

@@ -271,6 +271,20 @@ def test_a_snapshot_leaves_out_what_is_marked_as_deleted():
     assert [s.id for s in case(tell(AIP=aip)).fields["surgeons"]] == ["S020"]
 
 
+@pytest.mark.parametrize("status", ["Cancelled", "CANCELED^^HL70278", "Deleted", "Discontinued"])
+def test_a_snapshot_leaves_out_what_its_status_says_is_gone(status):
+    aip = f"AIP|1||S017^Meyer^Anna|SURGEON||||||||{status}\rAIP|2||S020^Falk^Ben|SURGEON||||||||Booked"
+    assert [s.id for s in case(tell(AIP=aip)).fields["surgeons"]] == ["S020"]
+
+
+def test_in_z_segments_field_2_and_12_mean_what_the_profile_says():
+    by = profile(
+        segments={"AIP": "ZIP"}, fields={"person": "ZIP-1", "person_role": "ZIP-2"}, tables={"roles": {"D": "other"}}
+    )
+    told = tell("SIU^S12", by, "ZIP|S017^Meyer|D" + "|" * 10 + "Cancelled", drop=("AIP",))
+    assert [s.id for s in case(told).fields["surgeons"]] == ["S017"]
+
+
 def acts(told: Told) -> list[tuple[Action, str]]:
     found = []
     for a in case(told).actions:

@@ -7,6 +7,7 @@ from orloop_common.messages.identity import PatientIdentity, SenderIdentity
 from orloop_ingest.domain.quarantine import Quarantined, Reason
 from orloop_ingest.domain.told import CaseRef, Flag
 
+from . import words as w
 from .header import Header
 from .places import Place
 from .profile import SourceProfile
@@ -15,6 +16,8 @@ from .tokens import CLEARED, Message, Segment, nth
 
 LONGEST_FIELD = 500
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,40}")
+_STATUS = {b"AIS": 10, b"AIG": 14, b"AIL": 12, b"AIP": 12}
+"""Where the resource segments of the standard hold their status (table 0278)."""
 _FOUND_NOTHING: tuple[str, None] = ("", None)
 
 
@@ -40,6 +43,9 @@ class Reading:
         self.received, self.raw = received, raw
         self.notes: list[str] = []
         self.flags: list[Flag] = []
+        d = message.delimiters
+        self._repetition, self._component, self._escape = d.repetition, d.component, d.escape
+        self._component_text = d.component.decode()
         self.unsent: Quarantined | None = None
         try:
             self.clock, sent = clock_of(header.sent, profile.zone)
@@ -53,9 +59,6 @@ class Reading:
         for name in profile.resource_names:
             if name in self._firsts:
                 self._firsts[name] = next(iter(self.every(name)), None)
-        d = message.delimiters
-        self._repetition, self._component, self._escape = d.repetition, d.component, d.escape
-        self._component_text = d.component.decode()
 
     # --- segments ----------------------------------------------------------------------------------
 
@@ -80,14 +83,19 @@ class Reading:
         return self.part(name) in self.message.index
 
     def every(self, name: bytes) -> list[Segment]:
-        """The segments of a name; of resource segments those that are not marked as deleted or cancelled."""
+        """The segments of a name; of resource segments those that are neither deleted nor cancelled."""
         found = self._lists.get(name)
         if found is None:
             found = self.message.index.get(name, [])
-            if found and name in self.resource_names:
-                found = [s for s in found if s.raw(2) != b"D"]
+            if found and name in _STATUS:
+                found = [s for s in found if s.raw(2) != b"D" and not self.gone(s)]
             self._lists[name] = found
         return found
+
+    def gone(self, segment: Segment) -> bool:
+        """Whether a resource segment's status says that it is cancelled or deleted; Z segments have none."""
+        number = _STATUS.get(segment.name)
+        return number is not None and self.text(segment, number).lower() in w.GONE
 
     def one(self, name: bytes) -> Segment | None:
         """The first segment of a name; after `narrow` the one that is meant there."""

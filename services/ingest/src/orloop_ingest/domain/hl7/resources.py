@@ -15,7 +15,6 @@ from .reading import Reading
 from .tokens import Segment
 
 MOST_RESOURCES = 600  # more would not fit one record of the log
-_STATUS = {"AIS": 10, "AIG": 14, "AIL": 12, "AIP": 12}
 
 
 def snapshot(r: Reading, at: datetime) -> dict[str, Any]:
@@ -142,7 +141,7 @@ def _of_segment(r: Reading, s: Segment, group: Action | None, usual: Action) -> 
         return group
     if own is not None:
         return own
-    if gone(r, s):
+    if r.gone(s):
         return Action.DELETE
     if group is not None:
         return group
@@ -157,12 +156,6 @@ def _action(code: bytes) -> Action | None:
         return Action(code.decode("ascii", "replace")) if code else None
     except ValueError:
         raise Quarantined(Reason.UNKNOWN_CODE, "segment action code") from None
-
-
-def gone(r: Reading, s: Segment) -> bool:
-    """Whether a resource segment's status says that it is cancelled or deleted."""
-    number = next(n for name, n in _STATUS.items() if r.part(name) == s.name)
-    return r.text(s, number).lower() in w.GONE
 
 
 def _resource(

@@ -99,6 +99,6 @@ def validate(resources: Iterable[dict[str, Any]]) -> list[list[str]]:
         missing(f"HAPI's validator could not be fetched: {error}")
     lines = "".join(json.dumps(resource, ensure_ascii=True) + "\n" for resource in resources)
     command = ["java", "-cp", class_path(jars), str(PEERS / "fhir" / "FhirValidatorPeer.java")]
-    done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=550, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -14,9 +14,10 @@ from orloop_ingest.adapters.fhir_models import validate
 from orloop_ingest.domain.fhir import outcome
 from orloop_ingest.domain.fhir.profile import READ
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the validator needs 15 s of CPU to begin with
 
-DELETION = {"request": {"method": "DELETE", "url": "Appointment/a2"},
+DELETION = {"fullUrl": "https://ehr.example/fhir/Appointment/a2",
+            "request": {"method": "DELETE", "url": "Appointment/a2"},
             "response": {"status": "204", "lastModified": "2026-03-02T12:00:00Z"}}  # fmt: skip
 SENT: list[dict[str, Any]] = [
     capabilities(),

@@ -13,7 +13,7 @@ from orloop_writeback.adapters.fhir_client import FhirClient
 from orloop_writeback.domain.message import Step
 from orloop_writeback.domain.routes import Postponements, Route, Way
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # the validator needs 15 s of CPU to begin with
 ROOMS = {"1": "Location/or1", "2": "Location/or2", "3": "Location/or3"}
 ROUTE = Route(name="epr", way=Way.FHIR, postponements=Postponements.CANCEL)
 

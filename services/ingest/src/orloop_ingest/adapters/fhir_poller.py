@@ -146,7 +146,7 @@ class FhirPoller:
         found: list[Change] = []
         date, fresh, last = None, 0, 0
         async for page in self._client.pages(path, params):
-            told = _read(kind, page, since)
+            told = _read(kind, page, since, self._rules.base)
             found += told
             last = len(page.bundle.get("entry") or ())
             date = date or page.date
@@ -171,7 +171,7 @@ class FhirPoller:
                 self._taken = {key: at for key, at in self._taken.items() if at >= least}
 
 
-def _read(kind: str, page: Page, since: datetime) -> list[Change]:
+def _read(kind: str, page: Page, since: datetime, base: str) -> list[Change]:
     found = []
     entries = page.bundle.get("entry")
     if page.bundle.get("resourceType") != "Bundle" or not isinstance(entries, list | None):
@@ -183,7 +183,7 @@ def _read(kind: str, page: Page, since: datetime) -> list[Change]:
         if isinstance(resource, dict):
             if resource.get("resourceType") == kind:
                 found.append(_change(kind, resource, since))
-        elif (gone := _deletion(kind, entry, since)) is not None:
+        elif (gone := _deletion(kind, entry, since, base)) is not None:
             found.append(gone)
     return found
 
@@ -201,14 +201,15 @@ def _change(kind: str, resource: dict[str, Any], since: datetime) -> Change:
     return Change(at or since, kind, (kind, str(resource.get("id")), version), resource)
 
 
-def _deletion(kind: str, entry: dict[str, Any], since: datetime) -> Change | None:
+def _deletion(kind: str, entry: dict[str, Any], since: datetime, base: str) -> Change | None:
     asked, answered = entry.get("request"), entry.get("response")
     if not isinstance(asked, dict) or asked.get("method") != "DELETE":
         return None
     name = local(str(asked.get("url") or entry.get("fullUrl") or ""))
     told = answered.get("lastModified") if isinstance(answered, dict) else None
     at = parse_moment(told) if isinstance(told, str) else None
-    one: dict[str, Any] = {"request": {"method": "DELETE", "url": name}}
+    url = str(entry.get("fullUrl") or f"{base}/{name}")
+    one: dict[str, Any] = {"fullUrl": url, "request": {"method": "DELETE", "url": name}}
     if isinstance(answered, dict):
         one["response"] = {k: v for k, v in answered.items() if k in ("status", "etag", "lastModified")}
     bundle = {"resourceType": "Bundle", "type": "history", "entry": [one]}

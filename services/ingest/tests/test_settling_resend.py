@@ -204,3 +204,30 @@ def test_news_after_a_resend_is_taken_as_ever():
     (event,) = desk.tell(booking(start=150), at=901).events
     assert (event.start, event.version) == (minutes(150), int(minutes(901).timestamp()))
     assert event.at - event.start > timedelta(0)
+
+
+# --- through the door, as HL7 --------------------------------------------------------------------------------------
+
+
+def test_a_morning_of_hl7_sent_again_with_new_times_and_ids_makes_no_event(desk, siu):
+    desk.clock.set(minutes(240))
+    moved = {"start": "20260302110000+0000", "end": "20260302123000+0000"}
+    morning = [
+        siu(version="", control="M1"),
+        siu("S13", version="", control="M2", sent="20260302072000+0000", **moved),
+        siu("S14", version="", control="M3", sent="20260302090600+0000", obx=("DTM|WHEELS_IN||20260302090500+0000",)),
+        siu("S14", version="", control="M4", sent="20260302091000+0000", obx=("DTM|WHEELS_IN||20260302090700+0000",)),
+        siu(version="", control="M5", case="A200", room="OR9", sent="20260302091500+0000"),
+        siu(version="", control="M6", case="A300", start="yesterday", sent="20260302091600+0000"),
+        siu("S15", version="", control="M7", case="A200", room="OR9", sent="20260302092000+0000"),
+    ]
+    for body in morning:
+        desk.tell(body)
+    before = desk.ledger.day("main")
+    desk.clock.set(minutes(400))
+    for number, body in enumerate(morning):
+        fields = body.split(b"|")
+        fields[6], fields[9] = b"202603021430%02d+0000" % number, b"R%d" % number
+        received = desk.tell(b"|".join(fields))
+        assert received.events == ()
+    assert desk.ledger.day("main") == before

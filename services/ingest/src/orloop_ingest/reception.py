@@ -373,6 +373,8 @@ class Reception:
             return Settled(problem=Quarantined(Reason.MAPPER_FAILED))
 
     def _settle(self, told: Told) -> Settled:
+        if told.suite not in self._ledger.suites:
+            return Settled(problem=Quarantined(Reason.UNKNOWN_SOURCE, "suite"))
         return settle(told, self._ledger.known(told.suite), self._pseudonyms)
 
     def _raw(self, arrival: Arrival, problem: Quarantined | None) -> Output:

@@ -6,6 +6,7 @@ from orloop_ingest.domain.quarantine import Quarantined, Reason
 from orloop_ingest.domain.told import Act, CaseTold
 
 from .truth import outranks
+from .versions import EPOCH_VERSIONS, is_told_by_several
 from .weighing import Weighing
 
 KINDS: dict[Act, type[CaseCancelled | CaseNoShow | CaseEnteredInError]] = {
@@ -13,7 +14,6 @@ KINDS: dict[Act, type[CaseCancelled | CaseNoShow | CaseEnteredInError]] = {
     Act.NO_SHOW: CaseNoShow,
     Act.ENTERED_IN_ERROR: CaseEnteredInError,
 }
-_EPOCH_VERSIONS = 10**8
 
 
 def end_case(w: Weighing, case: str, told: CaseTold) -> bool:
@@ -27,10 +27,7 @@ def end_case(w: Weighing, case: str, told: CaseTold) -> bool:
     record, past = w.known.case(case), w.known.past(case)
     held = record.schedule
     version = told.version if told.version is not None else int(w.told.at.timestamp())
-    identity = w.identities.by_case.get(case)
-    several = bool(identity and identity.versions) or (held is not None and held.source not in ("", w.told.source))
-    if several:
-        assert held is not None
+    if held is not None and is_told_by_several(w, case, held):
         if record.status == told.act.value:
             return False
         if outranks(w.known.ranks, held.source, w.told.source):
@@ -41,7 +38,7 @@ def end_case(w: Weighing, case: str, told: CaseTold) -> bool:
         version = max(held.version, record.ended_version or 0)
     else:
         ours = [v for v in (record.ended_version, held.version if held else None) if v is not None]
-        if any((v < _EPOCH_VERSIONS) != (version < _EPOCH_VERSIONS) for v in ours):
+        if any((v < EPOCH_VERSIONS) != (version < EPOCH_VERSIONS) for v in ours):
             raise Quarantined(Reason.BAD_VERSION, "SCH-5")
         for end in past.ends:
             if end.status != told.act.value:

@@ -1,6 +1,6 @@
 """A case that was cancelled and booked again under a new sender id: linked as a possible replacement, never merged."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import CaseCancelled, CaseLinked, CaseScheduled
@@ -48,7 +48,7 @@ def _fits(w: Weighing, new: str, old: str) -> tuple[bool, str] | None:
     return (same, cancelled.isoformat()) if same or booked.service == left.service else None
 
 
-def _cancelled(w: Weighing, case: str):  # type: ignore[no-untyped-def]
+def _cancelled(w: Weighing, case: str) -> datetime | None:
     for event in w.schedules:
         if isinstance(event, CaseCancelled) and event.case == case:
             return event.at

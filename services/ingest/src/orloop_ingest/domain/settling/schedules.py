@@ -22,9 +22,8 @@ from .naming import keys_of, name_case, told_keys
 from .parking import park
 from .resources import applied, was_there
 from .truth import outranks
+from .versions import is_amendment, is_told_by_several, last_told, version_of
 from .weighing import Weighing, named
-
-_EPOCH_VERSIONS = 10**8  # a version from here on is a time, not a count
 
 _NAMES = tuple(f.name for f in fields(CaseScheduled))
 _DERIVED = ("patient_key", "age_band")
@@ -56,16 +55,16 @@ def tell_case(w: Weighing, told: CaseTold) -> None:
 
 def book_case(w: Weighing, case: str, told: CaseTold, record: CaseRecord, held: CaseScheduled | None) -> None:
     """The newest version of the schedule, if this statement holds one that is not known yet."""
-    version = _version(w, told, record, held)
+    version = version_of(w, told, record, held)
     if held is None and told.start is None:
         name_case(w, case, told.identity, told.ref)
         if any(isinstance(s, MilestoneTold | ReadinessTold) for s in w.told.statements):
             return  # a milestone that overtook its booking
         raise Quarantined(Reason.NO_START, "TQ1-7")
-    several = _is_told_by_several(w, case, held)
-    last = _last_told(w, case, held, several)
+    several = is_told_by_several(w, case, held)
+    last = last_told(w, case, held, several)
     new = _fields(w, case, told, held)
-    if held is not None and _is_amendment(told):
+    if held is not None and is_amendment(told):
         if last is None or version < last:
             _remember_late(w, case, told, new)
             new = {name: value for name, value in new.items() if getattr(held, name) is None}
@@ -113,7 +112,7 @@ def _change(
     changed = _differing(new, held)
     past = w.known.past(case)
     if not changed:
-        name_case(w, case, told.identity, told.ref, trusted=not _is_amendment(told))
+        name_case(w, case, told.identity, told.ref, trusted=not is_amendment(told))
         if told.counted and not several and version > held.version:
             _schedule(w, case, told, _next(w, held, version, {}))
             return
@@ -161,7 +160,7 @@ def _next(w: Weighing, held: CaseScheduled, version: int, new: dict[str, Any]) -
 def _schedule(w: Weighing, case: str, told: CaseTold, event: CaseScheduled) -> None:
     event = named(w, event, w.schedule(case))
     w.schedules.append(event)
-    name_case(w, case, told.identity, told.ref, trusted=not _is_amendment(told))
+    name_case(w, case, told.identity, told.ref, trusted=not is_amendment(told))
     w.agreed[case] = event
     if _is_whole(told):
         w.whole.add(case)
@@ -179,7 +178,7 @@ def _fields(w: Weighing, case: str, told: CaseTold, held: CaseScheduled | None) 
         new["start"] = told.start
     if told.booked:
         new["booked"] = told.booked
-    if held is not None and _is_amendment(told):
+    if held is not None and is_amendment(told):
         return new  # whose case it is the schedule says
     keys = told_keys(w, case, told.identity)
     if keys:
@@ -238,45 +237,6 @@ def _remember_late(w: Weighing, case: str, told: CaseTold, new: dict[str, Any]) 
 def _digest(told: CaseTold) -> str:
     said = (sorted(told.fields.items()), told.start, told.booked, told.actions)
     return sha256(to_json(said)).hexdigest()[:16]
-
-
-def _version(w: Weighing, told: CaseTold, record: CaseRecord, held: CaseScheduled | None) -> int:
-    """The version by count or by time; a source does not mix the two.
-
-    An amendment without a version of its own (an ORU's attribute) belongs to the version that is held.
-    """
-    version = told.version if told.version is not None else int(w.told.at.timestamp())
-    ours = [held.version] if held is not None and held.source == w.told.source else []
-    if record.ended_version is not None and (held is None or ours):
-        ours.append(record.ended_version)
-    identity = w.identities.by_case.get(record.case)
-    if identity is not None and identity.versions:  # sources count each for itself: the number that is held is ours
-        ours = [last for source, last in identity.versions.items() if source == w.told.source]
-    if any((v < _EPOCH_VERSIONS) != (version < _EPOCH_VERSIONS) for v in ours):
-        if told.version is None and not told.creates and held is not None:
-            return held.version
-        raise Quarantined(Reason.BAD_VERSION, "SCH-5")
-    return version
-
-
-def _is_amendment(told: CaseTold) -> bool:
-    """An attribute that came alone, such as an ORU's ASA: it belongs to whatever version is held."""
-    return told.version is None and not told.creates and told.start is None and not told.actions
-
-
-def _is_told_by_several(w: Weighing, case: str, held: CaseScheduled | None) -> bool:
-    identity = w.identities.by_case.get(case)
-    return bool(identity and identity.versions) or (held is not None and held.source not in ("", w.told.source))
-
-
-def _last_told(w: Weighing, case: str, held: CaseScheduled | None, several: bool) -> int | None:
-    """What this source told last: sources count each for itself."""
-    identity = w.identities.by_case.get(case)
-    if identity is not None and identity.versions:
-        return identity.versions.get(w.told.source)
-    if held is None or (several and held.source != w.told.source):
-        return None
-    return held.version
 
 
 def _count(w: Weighing, case: str, held: CaseScheduled, version: int) -> None:

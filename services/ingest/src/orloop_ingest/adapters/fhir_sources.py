@@ -1,7 +1,7 @@
 """Sources of FHIR: their profile files, and what these say of tokens and servers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +89,17 @@ def parse_source(raw: Any, folder: Path) -> FhirSource:
     try:
         return FhirSource(
             profile=profile,
-            door=DoorRules(**door) if door else None,
+            door=_door(door, folder) if door else None,
             server=_server(server, folder) if server else None,
         )
     except (TypeError, KeyError, ValueError) as error:
         name = str(error.args[0])[:120] if error.args else ""
         raise ProfileError(f"fhir.door or fhir.server: Expected other keys: {name}.\nMaybe see the example.") from None
+
+
+def _door(raw: Mapping[str, Any], folder: Path) -> DoorRules:
+    rules = DoorRules(**raw)
+    return rules if "://" in rules.jwks else replace(rules, jwks=str(folder / rules.jwks))
 
 
 def _server(raw: Mapping[str, Any], folder: Path) -> ServerRules:

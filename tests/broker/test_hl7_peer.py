@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from holding import read_topic
+from holding import metrics_of, read_topic
 
 from orloop_cli import topics as contract
 from orloop_cli.broker import Broker
@@ -88,6 +88,10 @@ def test_what_hapi_sends_is_acknowledged_kept_and_understood(
         )
         assert ran.returncode == 0, ran.stderr[-2000:]
         answers = [line.split() for line in ran.stdout.splitlines()]
+        deadline = time.monotonic() + 30
+        while "orloop_ingest_journal_waiting 0.0" not in metrics_of(ingest.health_port):
+            assert time.monotonic() < deadline, "what was acknowledged still waits in the journal"
+            time.sleep(0.1)
         raw = read_topic(own_broker.bootstrap, messages.HL7_RAW)
         log = read_topic(own_broker.bootstrap, messages.SUITE_EVENTS)
     finally:

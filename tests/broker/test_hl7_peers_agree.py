@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -43,14 +43,6 @@ EXTRA = (
     + "iVBORw0KGgo" * 4000
     + "\r",
 )
-
-
-@dataclass(frozen=True)
-class Peer:
-    """How to send a morning with it; `line_end` is false where it drops the last one."""
-
-    name: str
-    send: Callable[[int, list[bytes], Path], Answers]
 
 
 def missing(reason: str) -> None:
@@ -102,7 +94,10 @@ def by_node(port: int, says: list[bytes], folder: Path) -> Answers:
 
 def by_python_hl7(port: int, says: list[bytes], folder: Path) -> Answers:
     """python-hl7 0.4.5's `mllp_send`; its answers read by its own parser."""
-    hl7 = pytest.importorskip("hl7", reason="python-hl7 is not installed here: pip install hl7")
+    if find_spec("hl7") is None:
+        missing("python-hl7 is not installed here: pip install hl7")
+    import hl7
+
     framed = written([b"\x0b" + body + b"\x1c\r" for body in says], folder, b"")
     told = ran([sys.executable, "-m", "hl7.client", "--port", str(port), "--file", framed, LOOPBACK])
     answers = [hl7.parse(text.strip("\x0b\n\r")) for text in told.split("\x1c") if text.strip()]
@@ -173,6 +168,7 @@ def events_of(stand: Stand, source: str) -> list[str]:
     suite = f"peer{os.getpid()}{source.lower()}"
     names: dict[str, str] = {}
     found = []
+    stand.drained()
     stand.settle(lambda: stand.held(messages.SUITE_EVENTS), 0, within=30, quiet=0.4)
     for record in read(stand.broker.bootstrap, messages.SUITE_EVENTS):
         kind = record.headers["ce_type"].removeprefix("orloop.")
@@ -201,9 +197,10 @@ def test_a_peer_that_we_did_not_write_is_heard_as_any_other(
     enhanced = [b"|AL|NE|" in body for body in says]
     assert [code for _, code, _ in answers] == ["CA" if asked else "AA" for asked in enhanced]
 
+    heard = events_of(stand, source)
     kept = dict(bodies(stand.broker.bootstrap, stand.key, {source}))
     assert [plain(kept[sent]) for sent, _, _ in answers] == [plain(body) for body in says]
-    assert events_of(stand, source) == reference
+    assert heard == reference
 
 
 def test_no_name_of_the_morning_is_in_clear(stand: Stand, reference: list[str]) -> None:

@@ -88,7 +88,10 @@ class Bench:
         before, began = stand.held(messages.HL7_RAW), cpu_of(ours.process)
         settings = {"connections": connections, "each": each, "skip": self._skip, "day": self._day, **more}
         found = loaded(ours, self._rest, **settings)
-        late = stand.settle(lambda: stand.held(messages.HL7_RAW), before + found["n"], quiet=0.3)
+        ended = time.monotonic()
+        stand.drained()
+        late = time.monotonic() - ended
+        stand.settle(lambda: stand.held(messages.HL7_RAW), before + found["n"], quiet=0.3)
         found["server_cpu_seconds"] = cpu_of(ours.process) - began
         found["on_topics"] = stand.held(messages.HL7_RAW) - before
         found["drained_after_seconds"] = late

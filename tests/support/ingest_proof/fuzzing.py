@@ -84,6 +84,9 @@ def framing(data: bytes) -> None:
     assert _decoded([bytes([b]) for b in head]) == _decoded([head]), "Expected the same frames byte by byte."
     for item in whole:
         _check_item(item)
+    generous = MllpDecoder(2**20)
+    told = [_said(item) for item in (*generous.feed(stream), *generous.close())]
+    assert told == frames_by_the_book(stream), "Expected what the rules of framing say, byte by byte."
     # What stands in a stream in one piece between clean frames arrives as it stood, whatever came before.
     inside = chance.randbytes(20).replace(VT, b"").replace(FS, b"")
     around = _decoded([stream, CR, encode_frame(inside), encode_frame(b"last")])
@@ -92,6 +95,44 @@ def framing(data: bytes) -> None:
     for part in parts:
         for item in (*silent.feed(part), *(silent.settle() if chance.random() < 0.2 else ())):
             _check_item(item)
+
+
+def frames_by_the_book(stream: bytes) -> list[tuple[str, bytes]]:
+    """The rules of `common/runtime/mllp.py` as a plain loop, without a limit: what each piece is, and its bytes."""
+    found: list[tuple[str, bytes]] = []
+    at, junk = 0, b""
+    while at < len(stream):
+        if stream[at : at + 1] != VT:
+            junk += stream[at : at + 1].strip(CR + LF)
+            at += 1
+            continue
+        if junk:
+            found.append(("junk", junk[:4096]))
+            junk = b""
+        at, payload, inside = at + 1, b"", ""
+        while True:
+            byte, following = stream[at : at + 1], stream[at + 1 : at + 2]
+            at += 1
+            if byte == VT:  # a new start: what came before is half a message, if it is anything
+                found += [("cut_short", payload)] if payload else []
+                payload, inside = b"", ""
+            elif byte == FS and following in (CR, LF, VT, b""):
+                found.append((f"frame{inside}{'' if following == CR else ' no_cr'}", payload))
+                at += following in (CR, LF)
+                break
+            elif byte == b"":
+                found += [("cut_short", payload)] if payload else []
+                break
+            else:
+                inside = " fs_inside" if byte == FS else inside
+                payload += byte
+    return found + ([("junk", junk[:4096])] if junk else [])
+
+
+def _said(item: Frame | Fault) -> tuple[str, bytes]:
+    if isinstance(item, Frame):
+        return " ".join(["frame", *item.faults]), item.payload
+    return item.kind.value, item.data
 
 
 def _decoded(parts: list[bytes]) -> list[Frame | Fault]:

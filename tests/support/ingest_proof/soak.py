@@ -138,6 +138,11 @@ class Run:
         began = time.monotonic()
         senders = asyncio.run(self._send(within))
         seconds = time.monotonic() - began
+        undelivered: list[str] = []
+        try:
+            self.stand.drained(90)
+        except AssertionError as error:
+            undelivered.append(str(error))
         acknowledged = [said for sender in senders for said in sender.acknowledged]
         least = before + len({_key(said) for said in acknowledged})
         self.stand.settle(lambda: self.stand.held(messages.HL7_RAW), least, within=90, quiet=1)
@@ -148,7 +153,7 @@ class Run:
         outcome.kills, outcome.broker_restarts = self._kills, self._restarts
         outcome.cuts = sum(sender.cuts for sender in senders)
         outcome.connections = sum(sender.connections for sender in senders)
-        outcome.wrong = [said for sender in senders for said in sender.wrong]
+        outcome.wrong = [said for sender in senders for said in sender.wrong] + undelivered
         return outcome
 
     async def _send(self, within: float) -> list[Sender]:

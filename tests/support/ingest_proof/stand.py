@@ -109,6 +109,17 @@ class Stand:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{self.health_port}/metrics", timeout=10) as answer:
             return str(answer.read().decode())
 
+    def drained(self, within: float = 60) -> None:
+        """Wait until all that was acknowledged is on the topics, by the service's own word."""
+        deadline = time.monotonic() + within
+        while (waiting := self._waiting()) > 0:
+            assert time.monotonic() < deadline, f"{waiting:.0f} messages still wait in the journal after {within:g} s"
+            time.sleep(0.05)
+
+    def _waiting(self) -> float:
+        lines = (line.split() for line in self.metrics().splitlines())
+        return sum(float(line[1]) for line in lines if line[:1] == ["orloop_ingest_journal_waiting"])
+
     def held(self, topic: str) -> int:
         """How many records a topic's only partition has ever held."""
         consumer = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": "proof", "log_level": 0})

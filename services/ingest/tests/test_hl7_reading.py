@@ -316,7 +316,7 @@ def test_actions_are_told_one_by_one_and_x_says_nothing():
 
 
 def test_a_deleted_group_deletes_all_that_is_in_it():
-    told = tell("SIU^S14", profile(**BY_ACTION), RGS="RGS|1|D")
+    told = tell("SIU^S14", profile(**BY_ACTION), RGS="RGS|1|D", AIP="AIP|1|U|S017^Meyer^Anna|SURGEON")
     assert {action for action, _ in acts(told)} == {Action.DELETE}
     assert len(acts(told)) == 4
 

@@ -234,10 +234,11 @@ class Ingest:
         url = f"http://127.0.0.1:{self.manual_port}/v1/suites/{self.suite}/{path}"
         return httpx.post(url, json=body, headers={"Authorization": f"Bearer {token}", **headers}, timeout=10)
 
-    def drained(self, seconds: float = 20) -> None:
+    def drained(self, seconds: float = 60) -> None:
         """Wait until all that was acknowledged is on the broker: answers go out as soon as the journal has it."""
         deadline = time.monotonic() + seconds
-        while self._process is not None and self._process.poll() is None and time.monotonic() < deadline:
+        while self._process is not None and self._process.poll() is None:
+            assert time.monotonic() < deadline, f"what was acknowledged is not on the broker:\n{self.log}"
             with contextlib.suppress(httpx.HTTPError):
                 if "orloop_ingest_journal_waiting 0.0" in self.get("/metrics").text:
                     return

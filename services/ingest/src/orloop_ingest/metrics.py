@@ -68,11 +68,15 @@ FHIR_REFUSED = counter(
     "orloop_ingest_fhir_refused_total", "Requests that the FHIR door refused, by reason and HTTP status.", ["status"]
 )
 FHIR_INVALID = counter(
-    "orloop_ingest_fhir_invalid_total", "Resources that the R4 models find fault with, after the answer.", ["source", "type"]
+    "orloop_ingest_fhir_invalid_total",
+    "Resources that the R4 models find fault with, after the answer.",
+    ["source", "type"],
 )
 FHIR_UNCHECKED = counter("orloop_ingest_fhir_unchecked_total", "Model checks left out because too many waited.")
 FHIR_MISSING = counter(
-    "orloop_ingest_fhir_events_missing_total", "Subscription events that were skipped; each gap is asked for.", ["source"]
+    "orloop_ingest_fhir_events_missing_total",
+    "Subscription events that were skipped; each gap is asked for.",
+    ["source"],
 )
 FHIR_ROUNDS = counter(
     "orloop_ingest_fhir_rounds_total", "Polling rounds by outcome: whole, failed.", ["source", "outcome"]

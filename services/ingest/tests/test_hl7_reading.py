@@ -365,8 +365,8 @@ CODES = {
     "codes": {
         "system": "local",
         "tables": [
-            {"system": "CPT", "version": "2025", "since": "2025-01-01", "codes": {"27130": "hip", "44970": "appendix"}},
             {"system": "CPT", "version": "2026", "since": date(2026, 1, 1), "codes": {"27130": "hip", "44970": "lap"}},
+            {"system": "CPT", "version": "2025", "since": "2025-01-01", "codes": {"27130": "hip", "44970": "appendix"}},
         ],
     }
 }
@@ -492,7 +492,7 @@ def test_each_observation_belongs_to_the_order_before_it():
         "OBR|2||A200|X",
         "OBX|1|DTM|INCISION||20260302102000",
     ]
-    told = tell("ORU^R01", None, *extra, "OBR|3||LAB7|X", "OBX|1|NM|NA||140", drop=RESULT)
+    told = tell("ORU^R01", None, *extra, "OBR|3|||X", "OBX|1|NM|NA||140", drop=RESULT)
     assert [(s.ref.ids, s.milestone) for s in told.statements] == [
         (("A100",), Milestone.PATIENT_IN_ROOM),
         (("A200",), Milestone.PROCEDURE_START),

@@ -9,6 +9,7 @@ from typing import Any
 
 from orloop_ingest.domain.quarantine import Quarantined
 
+from . import words as w
 from .header import Header, read_header
 from .places import Place, parse_place
 from .times import parse_length, parse_time
@@ -149,6 +150,7 @@ def _fields(e: Evidence) -> dict[str, Any]:
     """Places that are filled and look right; of times and lengths only those that do not contradict the best one."""
     found: dict[str, Any] = {}
     checks: dict[str, Callable[[str], bool]] = {"start": _is_time, "end": _is_time, "length": _is_length}
+    checks["urgency"] = w.URGENCIES.__contains__
     total = len(e.schedules)
     for name, paths in _GUESSES.items():
         good = checks.get(name, bool)
@@ -162,16 +164,17 @@ def _fields(e: Evidence) -> dict[str, Any]:
             if not count:
                 continue
             text = e.at(path).text
-            against = _against(filled, values(e, ranked[0])) if ranked and name in checks else 0
+            against = _against(filled, values(e, ranked[0])) if ranked and name in ("start", "end", "length") else 0
             if against * 2 > count or (name == "case_id" and ranked and path.startswith("PV1")):
                 e.add(f"not fields.{name}", text, count, total, f"differs from {ranked[0]} in {against}")
                 continue
             e.add(f"fields.{name}", text, count, total, _note(e, name, path))
             ranked.append(text)
-        if ranked:
+        if ranked or name == "urgency":  # unknown words would be quarantined: better nowhere until they are mapped
             found[name] = ranked
-        else:
-            e.add(f"fields.{name}", [], 0, total, f"nothing usable at {', '.join(paths)}")
+        if ranked:
+            continue
+        e.add(f"fields.{name}", [], 0, total, f"nothing usable at {', '.join(paths)}")
     for part, usual in (("procedure", "AIS-3"), ("person", "AIP-3"), ("person_role", "AIP-4"), ("equipment", "AIG-3")):
         place = e.at(usual)
         if place.text != usual:
@@ -298,7 +301,7 @@ def _tables(e: Evidence, profile: dict[str, Any], fields: dict[str, Any]) -> Non
         tables["rooms"] = {word: _room_number(word) for word in sorted(words)[:60] if "&" not in word}
         for word, room_id in tables["rooms"].items():
             e.add(f"tables.rooms.{word}", room_id, words[word], len(e.schedules), "which of our rooms?")
-    for name, path in (("services", "PV1-10"), ("roles", "AIP-4"), ("urgencies", (fields.get("urgency") or [""])[0])):
+    for name, path in (("services", "PV1-10"), ("roles", "AIP-4"), ("urgencies", "TQ1-9")):
         if not path:
             continue
         words = Counter(v for each in (_own(e, path) if name == "urgencies" else values(e, path)) for v in each)

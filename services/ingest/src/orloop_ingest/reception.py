@@ -6,31 +6,28 @@ acknowledgement waits for. `read` maps it into records: `first` must be durable 
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
-import msgspec
-
-from orloop_common.domain.derived import DeadLetter, RawMessage
+from orloop_common.domain.derived import RawMessage
 from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import Event
 from orloop_common.domain.site import Site
-from orloop_common.messages import CASE_IDENTITY, HL7_RAW, SUITE_EVENTS
-from orloop_common.messages.identity import CASE, SenderIdentity, key_of
+from orloop_common.messages import CASE_IDENTITY, HL7_RAW
+from orloop_common.messages.identity import key_of
 from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.errors import CannotDecrypt
 from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.mllp import Fault as FrameFault
 from orloop_common.runtime.mllp import FaultKind, Frame
-from orloop_common.runtime.outbox import Delivered
 from orloop_common.runtime.records import Output
 
 from . import metrics
+from .arriving import HEADS, HL7, STRANGER, Arrival, Received, due, refuse, unpack
 from .domain import hl7 as h
-from .domain.acknowledging import Answers, answer_batch, answers
+from .domain.acknowledging import Answers, answers
 from .domain.hl7 import Message, SourceProfile, default_profile
 from .domain.hl7.batches import is_batch, split_batch
 from .domain.identities import CaseIdentityDraft
@@ -40,74 +37,13 @@ from .domain.settling import Settled, settle
 from .domain.told import Told
 from .domain.understanding import understand
 from .ledger import Ledger
+from .outputs import event_output, pointer_output
 
+__all__ = ["HL7", "Arrival", "Received", "Reception", "event_output", "pointer_output"]
 _log = get_logger("reception")
 LONGEST_TOKEN = 900_000  # what a Kafka record takes at most, less room for headers
 _KEPT_HEAD = 65_536
 _REMEMBERED = 100_000
-HL7 = "hl7"
-STRANGER = "stranger"  # a certificate of another source
-
-
-@dataclass(slots=True, eq=False)
-class Arrival:
-    """One message at the door. What stands in the journal of it: id, kind, when, how it was broken, the sealed body.
-
-    `repeated` has its answers and is neither stored nor read again, except `reread`: stored before the last restart,
-    and whether its events were written then is not known.
-    """
-
-    id: str
-    kind: str
-    received: datetime
-    broken: str
-    token: str
-    header: h.Header
-    body: bytes = b""
-    message: Message | None = None
-    members: tuple[tuple[h.Header, Message | None], ...] = ()  # of a batch
-    told: Told | None = None
-    answers: Answers = field(default_factory=Answers)
-    repeated: bool = False
-    reread: bool = False
-    reused: bool = False
-    length: int = 0
-    sequence: int = 0
-    placed: bool = False  # it waits to be read, or was
-    owners: list[Any] = field(default_factory=list)
-
-    def sealed(self) -> bytes:
-        """Its entry in the journal."""
-        return _pack((self.id, self.kind, self.received, self.broken, self.token))
-
-
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(tuple[str, str, datetime, str, str]).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One message, read: `first` must be durable before `then` is sent."""
-
-    id: str
-    source: str
-    outcome: str
-    first: tuple[Output, ...] = ()
-    then: tuple[Output, ...] = ()
-    events: tuple[Event, ...] = ()
-    records: tuple[CaseIdentityDraft, ...] = ()
-    problem: Quarantined | None = None
-    answers: tuple[bytes, ...] = ()
-
-    @property
-    def case(self) -> str | None:
-        """The case whose identity is news."""
-        return next((draft.name for draft in self.records if draft.kind == CASE), None)
-
-    @property
-    def identity(self) -> SenderIdentity | None:
-        """What is news of it."""
-        return next((draft.record for draft in self.records if draft.kind == CASE), None)
 
 
 class Reception:
@@ -160,14 +96,14 @@ class Reception:
             self.stamp(header, self._clock.now())
         known = self._known.get(id)
         if known is not None:
-            due = _due(header, members, known, id)
-            return Arrival(id, HL7, known, broken, "", header, answers=due, repeated=True)
+            known_answers = due(header, members, known, id)
+            return Arrival(id, HL7, known, broken, "", header, answers=known_answers, repeated=True)
         stored = self._stored.get(id)
         received = stored or self._clock.now()
         token = self._token(body)
         if len(token) > LONGEST_TOKEN:
             body, broken, message, members = body[:_KEPT_HEAD], FaultKind.TOO_LONG.value, None, ()
-            header, token = _refuse(header, broken), self._token(body)
+            header, token = refuse(header, broken), self._token(body)
         return Arrival(
             id,
             HL7,
@@ -178,7 +114,7 @@ class Reception:
             body,
             message,
             members,
-            answers=_due(header, members, received, id),
+            answers=due(header, members, received, id),
             reread=stored is not None,
             reused=stored is None and self._flag_reuse(header, hash),
             length=len(frame.payload),
@@ -188,12 +124,12 @@ class Reception:
         """Keep the head of what is no whole frame. Only what is too long is answered, if its head names an id."""
         metrics.FRAME_FAULTS.labels(fault.kind).inc()
         received, broken = self._clock.now(), fault.kind.value
-        header = _refuse(h.header_of_head(fault.data), broken)
+        header = refuse(h.header_of_head(fault.data), broken)
         id = derived_id("broken", broken, str(fault.length), sha256(fault.data).hexdigest(), received.isoformat())
         answered = fault.kind is FaultKind.TOO_LONG and header.control_id
-        due = answers(header, received, id) if answered else Answers()
+        found = answers(header, received, id) if answered else Answers()
         token = self._token(fault.data)
-        return Arrival(id, HL7, received, broken, token, header, fault.data, answers=due, length=fault.length)
+        return Arrival(id, HL7, received, broken, token, header, fault.data, answers=found, length=fault.length)
 
     def arrive_told(self, told: Told, body: bytes, kind: str) -> Arrival:
         """What another door read: a resource, a file."""
@@ -211,7 +147,7 @@ class Reception:
 
     def reopen(self, sealed: bytes) -> Arrival:
         """An arrival as the journal kept it."""
-        return self._opened(*_unpack(sealed))
+        return self._opened(*unpack(sealed))
 
     def _opened(self, id: str, kind: str, received: datetime, broken: str, token: str) -> Arrival:
         if self._open is None:
@@ -220,8 +156,8 @@ class Reception:
         arrival = Arrival(id, kind, received, broken, token, h.Header(), body, length=len(body))
         arrival.reread = id in self._stored
         if kind == HL7:
-            if broken in _HEADS:
-                arrival.header = _refuse(h.header_of_head(body), broken)
+            if broken in HEADS:
+                arrival.header = refuse(h.header_of_head(body), broken)
             else:
                 header, arrival.message, arrival.members = self._opened_header(body)
                 arrival.header = self._judged(header, broken)
@@ -238,7 +174,7 @@ class Reception:
 
     def remember_sealed(self, sealed: bytes) -> None:
         """The id of an entry of the journal."""
-        id, _, received, _, _ = _unpack(sealed)
+        id, _, received, _, _ = unpack(sealed)
         self.remember(id, received)
 
     def label(self, arrival: Arrival) -> str:
@@ -279,7 +215,7 @@ class Reception:
     def read(self, arrival: Arrival) -> Received:
         """What it means: the records to write. What it tells is expected by the ledger from now on."""
         header, id, received = arrival.header, arrival.id, arrival.received
-        if arrival.broken in _HEADS:
+        if arrival.broken in HEADS:
             reason = Reason.TOO_LONG if arrival.broken == FaultKind.TOO_LONG.value else Reason.BROKEN_FRAME
             mapped = Settled(problem=Quarantined(reason))
         elif arrival.told is not None:
@@ -351,7 +287,7 @@ class Reception:
     def _judged(self, header: h.Header, broken: str) -> h.Header:
         """The header with what the frame, the certificate and the source's profile say against it."""
         if broken:
-            return _refuse(header, broken)
+            return refuse(header, broken)
         profile = self._profiles.get(header.application)
         if header.fault is None and profile is not None and (fault := h.misdirected(header, profile)) is not None:
             return replace(header, fault=fault)
@@ -428,58 +364,9 @@ class Reception:
         )
 
 
-_HEADS = frozenset((FaultKind.CUT_SHORT.value, FaultKind.JUNK.value, FaultKind.TOO_LONG.value))
-
-
-def _due(header: h.Header, members: Sequence[tuple[h.Header, object]], received: datetime, id: str) -> Answers:
-    if members and header.fault is None:
-        return answer_batch(header, [member for member, _ in members], received, id)
-    return answers(header, received, id)
-
-
-def _refuse(header: h.Header, broken: str) -> h.Header:
-    if broken == FaultKind.FS_INSIDE.value:
-        fault = h.Fault("100", "MSH", "Expected no FS inside of a frame.")
-    elif broken == STRANGER:
-        fault = h.Fault("103", "MSH-3", "Expected the source that this connection's certificate names.")
-    else:
-        reason = Reason.TOO_LONG if broken == FaultKind.TOO_LONG.value else Reason.BROKEN_FRAME
-        fault = h.Fault("207", "MSH", reason.sentence)
-    return replace(header, fault=fault)
-
-
 def _outcome(header: h.Header, mapped: Settled, news: tuple[Event, ...]) -> str:
     if header.fault is not None:
         return "refused"
     if mapped.problem is not None:
         return "quarantined"
     return "mapped" if news else "nothing"
-
-
-def event_output(event: Event, cause: str) -> Output:
-    """An event on its suite's log."""
-    return Output(SUITE_EVENTS, event.suite, event.suite, event, event.id, cause, event.at)
-
-
-def raw_output(
-    id: str, source: str, suite: str, kind: str, received: datetime, token: str, problem: Quarantined | None
-) -> Output:
-    """The raw record of a message that did not come as a frame."""
-    told = f"{problem.reason}: {problem}" if problem is not None else None
-    record = RawMessage(id=id, source=source, received=received, payload=token, message_type=kind, problem=told)
-    return Output(HL7_RAW, source or "unknown", suite, record, id, at=received)
-
-
-def pointer_output(
-    id: str, source: str, suite: str, problem: Quarantined, place: Delivered, received: datetime
-) -> Output:
-    """The dead letter of a quarantined message: where its raw record lies, and why."""
-    letter = DeadLetter(
-        topic=place.topic,
-        partition=place.partition,
-        offset=place.offset,
-        reason=f"{problem.reason}: {problem}",
-        service="ingest",
-        at=received,
-    )
-    return Output(f"{HL7_RAW}.dlq", source, suite, letter, derived_id("DeadLetter", id), id, received)

@@ -27,8 +27,9 @@ from . import metrics
 from .domain.hl7.header import Header
 from .domain.quarantine import Quarantined
 from .domain.told import Told
+from .items import Item, Waiter
 from .ports import Hook, Keeping, Owner, Posting
-from .reception import Arrival, Received, Reception, pointer_output
+from .reception import Arrival, Reception, pointer_output
 
 _log = get_logger("intake")
 WINDOW = 1000  # read and not yet on the broker
@@ -50,36 +51,6 @@ class Taken:
 def raw_id(kind: str, source: str, body: bytes) -> str:
     """The id of a raw record, from its content: `Told.raw` of what is handed to `Intake.take`."""
     return derived_id("raw", kind, source, sha256(body).hexdigest())
-
-
-class _Item:
-    """One arrival on its way to the broker."""
-
-    __slots__ = ("arrival", "done", "first_left", "intake", "offset", "posted", "received", "then", "then_left")
-
-    def __init__(self, intake: "Intake", arrival: Arrival, received: Received) -> None:
-        self.intake, self.arrival, self.received = intake, arrival, received
-        self.first_left, self.then_left = len(received.first), -1
-        self.then: tuple[Output, ...] = received.then
-        self.posted = 0
-        self.offset = 0
-        self.done = False
-
-    def raw_done(self, error: Exception | None, offset: int) -> None:
-        self.offset = offset
-        self.first_done(error, offset)
-
-    def first_done(self, error: Exception | None, offset: int) -> None:
-        if error is not None:
-            self.intake.refused(error, HL7_RAW)
-        self.intake.answered += 1
-        self.first_left -= 1
-
-    def then_done(self, error: Exception | None, offset: int) -> None:
-        if error is not None:
-            self.intake.refused(error, "events")
-        self.intake.answered += 1
-        self.then_left -= 1
 
 
 class Intake:
@@ -111,9 +82,9 @@ class Intake:
         self._taken = journal.drained
         self._cold = journal.last > journal.drained
         self._applications: dict[int, tuple[Owner, ...]] = {}
-        self._half: deque[_Item] = deque()  # raw and identity posted
-        self._flight: deque[_Item] = deque()  # all that was read and is not on the broker, in order
-        self._unposted: deque[tuple[_Item, Sequence[Output]]] = deque()
+        self._half: deque[Item] = deque()  # raw and identity posted
+        self._flight: deque[Item] = deque()  # all that was read and is not on the broker, in order
+        self._unposted: deque[tuple[Item, Sequence[Output]]] = deque()
         self._direct: dict[str, tuple[Arrival, float]] = {}  # durable once the broker has it
         self._working = self._polling = self._flushing = False
         self.answered, self._pause = 0, POLL_SECONDS
@@ -194,7 +165,7 @@ class Intake:
         return await self._admitted(self.reception.arrive_again(record))
 
     async def _admitted(self, arrival: Arrival) -> Taken:
-        waiter = _Waiter(asyncio.get_running_loop().create_future())
+        waiter = Waiter(asyncio.get_running_loop().create_future())
         self.admit(arrival, waiter)
         try:
             async with asyncio.timeout(self._take_seconds):
@@ -321,11 +292,11 @@ class Intake:
             _log.error("reading_failed", raw=arrival.id, exc_info=error)
             received = self.reception.read_nothing(arrival)
         for owner in arrival.owners:
-            if isinstance(owner, _Waiter):
+            if isinstance(owner, Waiter):
                 owner.received = received
             owner.mapped()
         arrival.body, arrival.message = b"", None
-        item = _Item(self, arrival, received)
+        item = Item(self, arrival, received)
         self._flight.append(item)
         self._half.append(item)
         if received.first:
@@ -432,27 +403,3 @@ class Intake:
         if self._line or self._cold:
             self._soon()
         self._hook.call_later(0.5, self._tidy)
-
-
-class _Waiter:
-    """The owner that a call of `take` is."""
-
-    def __init__(self, result: "asyncio.Future[Received]") -> None:
-        self.result = result
-        self.received: Received | None = None
-        self._durable = False
-
-    def durable(self) -> None:
-        self._durable = True
-        self._settle()
-
-    def mapped(self) -> None:
-        self._settle()
-
-    def lost(self) -> None:
-        if not self.result.done():
-            self.result.set_exception(NotDurable("Expected the journal to take it, got an error of the disk.\n"))
-
-    def _settle(self) -> None:
-        if self._durable and self.received is not None and not self.result.done():
-            self.result.set_result(self.received)

@@ -60,7 +60,12 @@ def _run(target: str, seconds: float, guided: bool, keep: Path) -> int:
     verdict = "a FINDING" if done.returncode else "nothing found"
     print(f"{target:8} {runs:>10,} executions in {seconds:.0f} s{''.join(edges)}: {verdict}", flush=True)
     if done.returncode:
-        print(said[-6000:], flush=True)
+        at = said.find("Traceback (most recent call last)")
+        print(
+            said[at : at + 5000] if at >= 0 else said[-5000:],
+            *re.findall(r"Test unit written to \S+", said),
+            flush=True,
+        )
     return done.returncode
 
 

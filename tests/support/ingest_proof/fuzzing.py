@@ -177,21 +177,35 @@ def header(data: bytes) -> None:
     found, _ = read_header(data)
     reception = _reception()[0]
     arrival = reception.arrive(Frame(data))
-    for answer in arrival.answers.all:
-        encode_frame(answer)
-        lines = answer.split(b"\r")
-        assert lines[0].startswith(b"MSH"), answer
-        assert lines[-1] == b""
-        kinds = [line[:3] for line in lines[1:-1]]
-        assert kinds[:1] == [b"MSA"], answer
-        assert set(kinds[1:]) <= {b"ERR"}, answer
-        reread, answered = read_header(answer)
-        assert answered is not None, answer
-        if found.fault is None:
-            assert reread.fault is None, (answer, reread.fault)
-            msa = answered.first(b"MSA")
-            assert msa is not None
-            assert msa.raw(2) == found.control_id.encode("latin-1"), answer
+    for told in arrival.answers.all:
+        encode_frame(told)
+        for answer in _each(told):
+            lines = answer.split(b"\r")
+            assert lines[0].startswith(b"MSH"), told
+            assert lines[-1] == b"", told
+            kinds = [line[:3] for line in lines[1:-1]]
+            assert kinds[:1] == [b"MSA"], told
+            assert set(kinds[1:]) <= {b"ERR"}, told
+            reread, answered = read_header(answer)
+            assert answered is not None, told
+            if found.fault is None and answer is told:
+                assert reread.fault is None, (answer, reread.fault)
+                msa = answered.first(b"MSA")
+                assert msa is not None
+                assert msa.raw(2) == found.control_id.encode("latin-1"), answer
+
+
+def _each(told: bytes) -> list[bytes]:
+    """The acknowledgements of a batch, which come as a batch; or the one."""
+    if not told.startswith((b"BHS", b"FHS")):
+        return [told]
+    found: list[bytes] = []
+    for line in told.split(b"\r")[:-1]:
+        if line[:3] == b"MSH":
+            found.append(b"")
+        if line[:3] not in (b"FHS", b"BHS", b"BTS", b"FTS"):
+            found[-1] += line + b"\r"
+    return found
 
 
 def meaning(data: bytes) -> None:

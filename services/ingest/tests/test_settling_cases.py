@@ -8,12 +8,12 @@ from settling_desk import SECRET, SettlingDesk, booking, merge, minutes, patient
 
 from orloop_common.domain import events as e
 from orloop_common.domain.events import Surgeon
+from orloop_common.domain.site import Truth
 from orloop_common.domain.vocabulary import BedUnit, Milestone
 from orloop_ingest.domain.identities import CaseIdentityDraft, open_draft
 from orloop_ingest.domain.known import Identities
 from orloop_ingest.domain.quarantine import Quarantined, Reason
 from orloop_ingest.domain.settling import PARKED_TOO_LONG, doubt, settle, sweep, waiting
-from orloop_ingest.domain.settling.truth import outranks
 from orloop_ingest.domain.told import (
     Act,
     Action,
@@ -24,6 +24,7 @@ from orloop_ingest.domain.told import (
     MilestoneTold,
     ResourceAction,
 )
+from orloop_ingest.domain.truth import outranks
 
 CANARIES = ("CANARYMRN77", "Zzyxcanary", "19511123")
 
@@ -86,7 +87,7 @@ def test_what_a_mirror_lags_behind_with_reverts_nothing(desk):
 
 @pytest.mark.parametrize("act", [Act.BOOKED, Act.CANCELLED])
 def test_a_source_of_lower_rank_overrides_nothing_and_is_heard(desk, act):
-    desk.ledger._ranks = ("TWIN", "FHIR")
+    desk.ledger._truth = Truth(cases=("TWIN", "FHIR"))
     desk.tell(booking(), at=1)
     told = booking(source="FHIR", start=90, act=act)
     (event,) = desk.tell(told, at=5, source="FHIR").events
@@ -94,6 +95,16 @@ def test_a_source_of_lower_rank_overrides_nothing_and_is_heard(desk, act):
     assert event.first.startswith("TWIN")
     assert (desk.schedule().start, desk.case().status) == (minutes(60), "scheduled")
     assert desk.tell(told, at=900, source="FHIR").events == ()
+
+
+def test_a_room_that_people_reported_down_is_not_restored_by_a_source_below_them(desk):
+    desk.ledger._truth = Truth(rooms=("manual", "FHIR"))
+    down = e.RoomWentDown(id="down", suite="main", at=minutes(1), room="3", cause="air handling", reported_by="ada")
+    desk.ledger.fold(down)
+    back = e.RoomRestored(id="back", suite="main", at=minutes(2), room="3", reported_by="FHIR")
+    (event,) = desk.tell(FactTold(event=back), at=2, source="FHIR").events
+    assert isinstance(event, e.SourceDisagreed)
+    assert (event.first, event.second) == ("manual: down", "FHIR: usable")
 
 
 def test_sources_that_nobody_ranks_are_equals_and_come_last():

@@ -60,7 +60,7 @@ class Ledger:
     def __init__(self, site: Site, suites: Iterable[str]) -> None:
         calendar = OperationalCalendar(site.timezone, site.day_boundary)
         self._lock = threading.Lock()
-        self._ranks: tuple[str, ...] = site.truth.cases
+        self._truth = site.truth
         self._suites: dict[str, _Suite] = {}
         for suite in suites:
             empty = SuiteDay(suite=suite, calendar=calendar)
@@ -81,13 +81,13 @@ class Ledger:
         """The newest state, with what was just written."""
         with self._lock:
             held = self._suites[suite]
-            return Known(held.ahead, self._identities_ahead, held.pasts_ahead, self._ranks)
+            return Known(held.ahead, self._identities_ahead, held.pasts_ahead, self._truth)
 
     def known_by_log(self, suite: str) -> Known:
         """The fold of the log and of the identity topic, and nothing else."""
         with self._lock:
             held = self._suites[suite]
-            return Known(held.day, self._identities, held.pasts, self._ranks)
+            return Known(held.day, self._identities, held.pasts, self._truth)
 
     def copy(self) -> "Ledger":
         """A ledger of its own that begins with what is known now: for a dry run."""

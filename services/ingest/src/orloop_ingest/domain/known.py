@@ -7,6 +7,7 @@ from immutables import Map
 
 from orloop_common.domain.evolving import evolve as replace
 from orloop_common.domain.records import CaseRecord
+from orloop_common.domain.site import Truth
 from orloop_common.domain.suite_day import SuiteDay
 from orloop_common.domain.vocabulary import BedUnit
 from orloop_common.messages.identity import CASE, SenderIdentity
@@ -123,13 +124,13 @@ class Identities:
 class Known:
     """Lookups of the settling; a value, so that settling is a function of it.
 
-    `ranks` are the site's sources for the state of cases, the most trusted first; those not named come last.
+    `truth` says which of the site's sources are believed before others.
     """
 
     day: SuiteDay
     identities: Identities
     pasts: Pasts = field(default_factory=Pasts)
-    ranks: tuple[str, ...] = ()
+    truth: Truth = field(default_factory=Truth)
 
     def case(self, case: str) -> CaseRecord:
         return self.day.cases.get(case) or CaseRecord(case=case)

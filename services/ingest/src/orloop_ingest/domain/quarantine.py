@@ -62,7 +62,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.FUTURE_MILESTONE: "A milestone lies in the future.",
     Reason.UNKNOWN_VISIT: "A patient entered an operating room or the PACU on a visit without a known case.",
     Reason.AMBIGUOUS_VISIT: "The visit has several cases and none of them fits best.",
-    Reason.MOVE_WITHDRAWN: "A patient's admission, transfer or discharge that may stand behind a milestone was cancelled.",
+    Reason.MOVE_WITHDRAWN: "A move of a patient that may stand behind a milestone was cancelled: a person must decide.",
     Reason.PATIENTS_UNLINKED: "The sender says that two patient numbers are two people: a person must unmerge them.",
     Reason.SAME_VERSION_DIFFERS: "The sender changed the case without giving it a new version.",
     Reason.MERGE_CYCLE: "The merge would make a patient the successor of itself.",

@@ -159,9 +159,7 @@ class FactTold:
     event: Event
 
 
-Statement = (
-    CaseTold | MilestoneTold | ReadinessTold | PatientsMerged | PatientsParted | VisitMoved | BedTold | FactTold
-)
+Statement = CaseTold | MilestoneTold | ReadinessTold | PatientsMerged | PatientsParted | VisitMoved | BedTold | FactTold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

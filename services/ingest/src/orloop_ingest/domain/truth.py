@@ -1,4 +1,4 @@
-"""Sources of truth: who is believed about rooms and staffing where two sources tell different things. Pure."""
+"""Sources of truth: who is believed where two sources tell different things; the lower is never silent. Pure."""
 
 from dataclasses import dataclass, replace
 
@@ -6,8 +6,6 @@ from orloop_common.domain.digest import derived_id, digest
 from orloop_common.domain.events import Event, RoomRestored, RoomWentDown, RosterChanged, SourceDisagreed
 from orloop_common.domain.site import Truth
 from orloop_common.domain.suite_day import SuiteDay
-
-from .settling.truth import outranks
 
 PEOPLE = "manual"
 
@@ -18,6 +16,11 @@ class Believed:
 
     event: Event
     warning: str | None = None
+
+
+def outranks(ranks: tuple[str, ...], one: str, other: str) -> bool:
+    """Whether `one` is believed before `other`; sources that nobody ranks come last and are equals."""
+    return _rank(ranks, one) < _rank(ranks, other)
 
 
 def believe(event: Event, source: str, day: SuiteDay, truth: Truth) -> Believed:
@@ -76,3 +79,7 @@ def _state(event: Event | None) -> str:
 
 def _teams(roster: RosterChanged | None) -> str:
     return f"{len(roster.entries) if roster else 0} teams"
+
+
+def _rank(ranks: tuple[str, ...], source: str) -> int:
+    return ranks.index(source) if source in ranks else len(ranks)

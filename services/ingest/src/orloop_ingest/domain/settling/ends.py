@@ -4,8 +4,8 @@ from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import CaseCancelled, CaseEnteredInError, CaseNoShow
 from orloop_ingest.domain.quarantine import Quarantined, Reason
 from orloop_ingest.domain.told import Act, CaseTold
+from orloop_ingest.domain.truth import outranks
 
-from .truth import outranks
 from .versions import EPOCH_VERSIONS, is_told_by_several
 from .weighing import Weighing
 
@@ -30,7 +30,7 @@ def end_case(w: Weighing, case: str, told: CaseTold) -> bool:
     if held is not None and is_told_by_several(w, case, held):
         if record.status == told.act.value:
             return False
-        if outranks(w.known.ranks, held.source, w.told.source):
+        if outranks(w.known.truth.cases, held.source, w.told.source):
             first, second = f"{held.source}: {record.status}", f"{w.told.source}: {told.act.value}"
             w.disagree(f"case:{case}", first, second, "believed after", case=case)
             w.notes.append("believed_less")

@@ -14,6 +14,7 @@ from orloop_ingest.domain.past import Past
 from orloop_ingest.domain.pseudonyms import age_band
 from orloop_ingest.domain.quarantine import Quarantined, Reason
 from orloop_ingest.domain.told import Act, CaseTold, MilestoneTold, ReadinessTold
+from orloop_ingest.domain.truth import outranks
 
 from .ends import end_case
 from .linking import link_replacements
@@ -21,7 +22,6 @@ from .matching import case_of
 from .naming import keys_of, name_case, told_keys
 from .parking import park
 from .resources import applied, was_there
-from .truth import outranks
 from .versions import is_amendment, is_told_by_several, last_told, version_of
 from .weighing import Weighing, named
 
@@ -122,7 +122,7 @@ def _change(
             w.whole.add(case)  # this very message brought it: what was to follow may not have been written
         link_replacements(w, case)
         return
-    if several and outranks(w.known.ranks, held.source, w.told.source):
+    if several and outranks(w.known.truth.cases, held.source, w.told.source):
         name_case(w, case, told.identity, told.ref)
         _disagree(w, held, changed, new)
         return

@@ -21,6 +21,7 @@ from orloop_ingest.domain.told import (
     Told,
     VisitMoved,
 )
+from orloop_ingest.domain.truth import believe
 
 from .again import hold_what_was_told
 from .beds import tell_bed
@@ -49,7 +50,7 @@ def _tell_fact(w: Weighing, told: FactTold) -> None:
                 return
             if isinstance(event, RoomWentDown) and down is not None and down.cause == event.cause:
                 return
-    w.others.append(event)
+    w.others.append(believe(event, w.told.source, w.known.day, w.known.truth).event)
 
 
 WEIGHED: dict[type, Callable[[Weighing, Any], None]] = {

@@ -36,6 +36,7 @@ WINDOW = 1000  # read and not yet on the broker
 HOT = 4000  # arrivals that wait in memory before they wait on the disk alone
 HOT_BYTES = 32 * 2**20
 SLICE, BUSY_SLICE = 16, 2  # read at a stretch; the second while senders wait for acknowledgements
+BUSY_SECONDS = 0.002
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.002, 0.02
 
 
@@ -281,7 +282,15 @@ class Intake:
             self._read(arrival)
         self._post()
         if (self._line or self._cold) and len(self._flight) < WINDOW and not self._unposted and not held:
+            self._next()
+
+    def _next(self) -> None:
+        """Go on; while senders wait for their answers, only now and then: the journal can wait, they cannot."""
+        if not self._pending:
             self._soon()
+        elif not self._working:
+            self._working = True
+            self._hook.call_later(BUSY_SECONDS, self._work)
 
     def _read(self, arrival: Arrival) -> None:
         try:
@@ -351,10 +360,12 @@ class Intake:
         self._pause = POLL_SECONDS if self.answered or before else min(LONGEST_POLL_SECONDS, 1.5 * self._pause)
         if self._direct:
             self._fall_back()
-        if self._line or self._cold:
+        if (self._line or self._cold) and not self._pending:
             self._work()
         else:
             self._post()
+            if self._line or self._cold:
+                self._next()
 
     def _advance(self) -> None:
         while self._flight and not self._flight[0].first_left and not self._flight[0].then_left:

@@ -85,7 +85,7 @@ class Bench:
 
     def _load_ours(self, stand: Stand, ours: Server, each: int, connections: int = SOURCES, **more: Any) -> Result:
         """Load our service and wait until what it acknowledged is on the topics, whatever it journals first."""
-        before, began = stand.held(messages.HL7_RAW), cpu_of(ours.process)
+        before, began, threads = stand.held(messages.HL7_RAW), cpu_of(ours.process), by_thread(ours.process.pid)
         settings = {"connections": connections, "each": each, "skip": self._skip, "day": self._day, **more}
         found = loaded(ours, self._rest, **settings)
         ended = time.monotonic()
@@ -93,6 +93,8 @@ class Bench:
         late = time.monotonic() - ended
         stand.settle(lambda: stand.held(messages.HL7_RAW), before + found["n"], quiet=0.3)
         found["server_cpu_seconds"] = cpu_of(ours.process) - began
+        spent = by_thread(ours.process.pid)
+        found["cpu_us"] = {name: 1e6 * (spent[name] - threads[name]) / found["n"] for name in sorted(spent)}
         found["on_topics"] = stand.held(messages.HL7_RAW) - before
         found["drained_after_seconds"] = late
         self._skip += each
@@ -127,6 +129,17 @@ class Bench:
         took = delays(stand.broker.bootstrap, json.loads(times.read_text()), places)
         at = [took[min(len(took) - 1, int(len(took) * share))] for share in (0.5, 0.99)]
         return {**found, "events": len(took), "event_p50_ms": 1000 * at[0], "event_p99_ms": 1000 * at[1]}
+
+
+def by_thread(pid: int) -> dict[str, float]:
+    """CPU seconds of a process's threads: the Kafka client's own (librdkafka), and all others, which run Python."""
+    spent = {"Kafka client": 0.0, "Python": 0.0}
+    ticks = os.sysconf("SC_CLK_TCK")
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        name, _, fields = (task / "stat").read_text().partition("(")[2].rpartition(")")
+        times = fields.split()[11:13]
+        spent["Kafka client" if name.startswith("rdk:") else "Python"] += sum(map(int, times)) / ticks
+    return spent
 
 
 def fdatasync(folder: Path, seconds: float, size: int = 1000) -> Result:
@@ -196,8 +209,10 @@ def table(found: Result) -> str:
             goal = GOALS[name]
             row("  ours against it, both with 50 connections", "", f"{alike:.2f}x", f">= {goal:g}x", alike >= goal)
             row("  ours (50 conn.) against its best", "", f"{per / best:.2f}x", "", None)
-    broker = 1000 * ours["broker_cpu_seconds"] / ours["n"]
-    row("  besides: the broker's CPU for ours, ms a message", ours["n"], f"{broker:.3f}")
+    parts = ", ".join(f"{name} {spent:.0f}" for name, spent in ours["cpu_us"].items())
+    row("  where ours goes: CPU us a message, by threads", ours["n"], parts)
+    broker = 1e6 * ours["broker_cpu_seconds"] / ours["n"]
+    row("  besides: the broker's CPU for ours, us a message", ours["n"], f"{broker:.0f}")
     mine = one["ours"]
     rate = mine["n"] / mine["seconds"]
     row("one connection, durable before each ACK: msg/s", mine["n"], f"{rate:.0f}", ">= 500", rate >= GOALS["one_rate"])

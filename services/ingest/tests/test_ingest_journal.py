@@ -85,6 +85,20 @@ def test_a_flipped_bit_is_never_handed_on(journal):
     assert read_all(Journal(journal.folder)) == payloads(1, 2)
 
 
+@pytest.mark.parametrize("byte", range(31))
+def test_a_record_that_the_disk_spoilt_costs_itself_alone_and_is_told(journal, byte):
+    journal.write([b"payload 1", b"payload \x00\x00E\x00\x00\x00", b"payload 3"], 0)
+    segment = max(journal.folder.glob("*.segment"))
+    data = bytearray(segment.read_bytes())
+    second = data.index(b"payload 1") + len(b"payload 1")
+    data[second + byte] ^= 0xFF
+    journal.close()
+    segment.write_bytes(data)
+    again = Journal(journal.folder)
+    assert read_all(again) == [b"payload 1", b"payload 3"]
+    assert (again.last, again.damaged) == (3, 1)
+
+
 def test_two_processes_never_share_a_folder(journal):
     with pytest.raises(ConfigurationError, match="another process holds"):
         Journal(journal.folder)

@@ -3,12 +3,14 @@
 A folder of segments. A segment is a magic line and records; a record is
 `length u32 | crc32 u32 | kind u8 | sequence u64 | payload`, the CRC over all that follows it. Kind `E` is an entry,
 kind `D` says that all up to this sequence is on the broker. A tail that was torn by a crash ends its segment: what
-was never synced was never acknowledged. Payloads come encrypted. No threads here: `committing` has the one that
-writes.
+was never synced was never acknowledged. A record that the disk has spoilt is passed over, counted and told; what
+follows it is found again. Payloads come encrypted. No threads here: `committing` has the one that writes.
 """
 
 import fcntl
+import mmap
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -24,6 +26,7 @@ _HEAD = struct.Struct(">II")
 _BODY = struct.Struct(">BQ")
 _ENTRY, _DRAINED = ord("E"), ord("D")
 _LONGEST = 64 * 2**20
+_BEGINS = re.compile(rb"[ED]\x00\x00\x00")
 _log = get_logger("journal")
 
 
@@ -120,7 +123,7 @@ class Journal:
             if segment is None:
                 self._place = self._find(max(after, self._place.after))
                 continue
-            for offset, kind, sequence, payload in _records(segment.path, self._place.offset, segment.size):
+            for offset, kind, sequence, payload, _ in _records(segment.path, self._place.offset, segment.size):
                 self._place.offset = offset
                 if kind == _ENTRY and sequence > self._place.after:
                     self._place.after = sequence
@@ -153,8 +156,11 @@ class Journal:
     def _recover(self, path: Path) -> None:
         segment = _Segment(path, len(MAGIC))
         size = path.stat().st_size
-        for offset, kind, sequence, _ in _records(path, len(MAGIC), size):
+        for offset, kind, sequence, _, spoilt in _records(path, len(MAGIC), size):
             segment.size = offset
+            if spoilt:  # what was in it was acknowledged: a person must ask the senders for it
+                self.damaged += 1
+                _log.error("journal_record_spoilt", segment=path.name, bytes=spoilt, before=sequence)
             if kind == _ENTRY:
                 segment.last = max(segment.last, sequence)
             else:
@@ -217,29 +223,51 @@ def _record(kind: int, sequence: int, payload: bytes) -> bytes:
     return _HEAD.pack(len(body), zlib.crc32(body)) + body
 
 
-def _records(path: Path, offset: int, end: int) -> Iterator[tuple[int, int, int, bytes]]:
-    """Records up to `end`: offset after it, kind, sequence, payload; it stops at the first that is not whole."""
+def _records(path: Path, offset: int, end: int) -> Iterator[tuple[int, int, int, bytes, int]]:
+    """Records up to `end`: offset after it, kind, sequence, payload, and how many spoilt bytes came before it."""
+    if end <= len(MAGIC):
+        return
     try:
         file = path.open("rb")
-    except FileNotFoundError:
+    except FileNotFoundError:  # drained meanwhile
         return
-    with file:
-        if file.read(len(MAGIC)) != MAGIC:
+    with file, mmap.mmap(file.fileno(), end, access=mmap.ACCESS_READ) as data:
+        if data[: len(MAGIC)] != MAGIC:
             return
-        file.seek(offset)
+        spoilt = 0
         while offset < end:
-            head = file.read(_HEAD.size)
-            if len(head) < _HEAD.size:
-                return
-            length, crc = _HEAD.unpack(head)
-            if not _BODY.size <= length <= _LONGEST or offset + _HEAD.size + length > end:
-                return
-            body = file.read(length)
-            if len(body) < length or zlib.crc32(body) != crc:
-                return
-            offset += _HEAD.size + length
-            kind, sequence = _BODY.unpack_from(body)
-            yield offset, kind, sequence, body[_BODY.size :]
+            length = _whole(data, offset)
+            if length is None:
+                found = _next_whole(data, offset + 1)
+                if found is None:
+                    return
+                spoilt, offset = spoilt + found - offset, found
+                continue
+            body = offset + _HEAD.size
+            offset = body + length
+            kind, sequence = _BODY.unpack_from(data, body)
+            yield offset, kind, sequence, data[body + _BODY.size : offset], spoilt
+            spoilt = 0
+
+
+def _whole(data: mmap.mmap, offset: int) -> int | None:
+    """The length of the record that begins here, if it is one."""
+    if offset + _HEAD.size > len(data):
+        return None
+    length, crc = _HEAD.unpack_from(data, offset)
+    body = offset + _HEAD.size
+    if not _BODY.size <= length <= _LONGEST or body + length > len(data):
+        return None
+    return length if zlib.crc32(data[body : body + length]) == crc else None
+
+
+def _next_whole(data: mmap.mmap, offset: int) -> int | None:
+    """Where the next record begins; kind and the first zeros of a sequence show where it is worth looking."""
+    for match in _BEGINS.finditer(data, offset + _HEAD.size):
+        at = match.start() - _HEAD.size
+        if _whole(data, at) is not None:
+            return at
+    return None
 
 
 def _write_all(file: int, data: bytes) -> None:

@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--each", type=int, default=400, help="messages on each connection")
+    parser.add_argument("--first", type=int, default=0, help="the number of the first source")
     parser.add_argument("--skip", type=int, default=0, help="messages of each source that were sent before")
     parser.add_argument("--day", type=int, default=1000, help="messages that each source has in all")
     parser.add_argument("--seed", type=int, default=1)
@@ -110,7 +111,8 @@ def main() -> None:
     given = parser.parse_args()
     upto = given.skip + given.each
     drawn = [
-        draw(source_name(k), max(given.day, upto), given.seed)[given.skip : upto] for k in range(given.connections)
+        draw(source_name(given.first + k), max(given.day, upto), given.seed)[given.skip : upto]
+        for k in range(given.connections)
     ]
     lines = [Line(given.port, says) for says in drawn]
     print("ready", flush=True)

@@ -33,7 +33,7 @@ def case_scheduled(day: SuiteDay, event: e.CaseScheduled) -> SuiteDay:
 
 
 def _newer(event: e.CaseScheduled, held: e.CaseScheduled) -> bool:
-    """A version may be told once more with what we have learnt since, such as a merged patient: the later one counts."""
+    """A version may be told once more with what we know by now, such as a merged patient: the later one counts."""
     return (event.version, event.at, event.id) > (held.version, held.at, held.id)
 
 

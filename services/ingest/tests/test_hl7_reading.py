@@ -541,9 +541,14 @@ def test_a_movement_that_cannot_be_read_names_no_case():
 # --- types and headers --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["ADT^A60", "ORM^O01", "SIU^S99", "ZIU^S12", "ORU^R32", "VXU^V04"])
-def test_what_the_profile_does_not_read_is_stored_and_counted(kind):
-    assert reason(kind) is Reason.UNKNOWN_TYPE
+@pytest.mark.parametrize("kind", ["ADT^A60", "ORM^O01", "ZIU^S12", "ORU^R32", "VXU^V04"])
+def test_what_the_profile_does_not_read_is_counted(kind):
+    told = tell(kind, drop=("SCH",))
+    assert (told.statements, told.notes) == ((), ("unknown_type",))
+
+
+def test_a_schedule_of_an_unknown_trigger_is_quarantined():
+    assert reason("SIU^S99") is Reason.UNKNOWN_TYPE
 
 
 def test_a_feed_of_z_segments_is_read_by_its_profile():

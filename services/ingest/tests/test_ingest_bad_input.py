@@ -3,6 +3,7 @@
 import pytest
 
 from orloop_common.domain import events as e
+from orloop_common.messages import HL7_RAW
 from orloop_common.runtime.mllp import Fault, FaultKind
 from orloop_ingest.domain.hl7 import read_header
 from orloop_ingest.domain.quarantine import Reason
@@ -13,9 +14,9 @@ def answer_code(received) -> str:
     return answer.split(b"\r")[1].split(b"|")[1].decode()
 
 
-def with_msh(siu, **fields: str) -> bytes:
+def with_msh(siu, *, drop: tuple[str, ...] = (), **fields: str) -> bytes:
     """The usual booking with other MSH fields: `with_msh(siu, f9="SIU")`."""
-    head, rest = siu().split(b"\r", 1)
+    head, rest = siu(drop=drop).split(b"\r", 1)
     parts = head.decode().split("|")
     for name, value in fields.items():
         number = int(name[1:]) - 1
@@ -180,9 +181,17 @@ def test_a_time_that_the_clock_shows_twice_is_taken_as_the_first(desk, siu):
 
 
 @pytest.mark.parametrize("kind", ["ADT^A60", "ORM^O01", "SIU^S99", "ZIU^Z01"])
-def test_a_type_that_the_profile_does_not_read_is_quarantined(desk, siu, kind):
+def test_a_type_that_is_not_read_over_the_body_of_a_schedule_is_quarantined(desk, siu, kind):
     received = desk.tell(with_msh(siu, f9=kind))
     assert (answer_code(received), received.problem.reason) == ("AA", Reason.UNKNOWN_TYPE)
+
+
+@pytest.mark.parametrize("kind", ["ADT^A60", "ORM^O01", "MDM^T02", "ZZZ^Z01"])
+def test_what_is_for_others_is_kept_and_acknowledged_and_doubts_nothing(desk, siu, kind):
+    desk.tell(siu())
+    received = desk.tell(with_msh(siu, f9=kind, drop=("SCH",)))
+    assert (answer_code(received), received.problem, received.events) == ("AA", None, ())
+    assert [output.topic for output in received.first] == [HL7_RAW]
 
 
 @pytest.mark.parametrize("kind", ["ADT^A02", "ORU^R01"])

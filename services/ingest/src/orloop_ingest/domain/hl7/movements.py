@@ -20,18 +20,13 @@ MERGES = frozenset({"A34", "A36", "A39", "A40", "A47"})
 VISITS = frozenset({"A42", "A45", "A50"})
 UNLINKED = "A37"
 BEDS = "A20"
+READ_ADT = ARRIVALS | DEPARTURES | WITHDRAWN | MERGES | VISITS | {UNLINKED, BEDS}
 _SURE = frozenset({"A02", "A03", "A09", "A10"})
 """Triggers whose event is the move itself: A01, A04 and A08 only repeat a location."""
 
 
 def told_by_adt(r: Reading) -> Iterator[Statement]:
-    """What an ADT message tells, by its trigger.
-
-    Raises
-    ------
-    Quarantined
-        UNKNOWN_TYPE for a trigger that is none of ours.
-    """
+    """What an ADT message tells, by its trigger, which is one of `READ_ADT`."""
     trigger = r.header.trigger
     if trigger in ARRIVALS or trigger in DEPARTURES:
         return moved(r)
@@ -43,9 +38,7 @@ def told_by_adt(r: Reading) -> Iterator[Statement]:
         return visits_moved(r)
     if trigger == UNLINKED:
         raise Quarantined(Reason.PATIENTS_UNLINKED, "PID-3")
-    if trigger == BEDS:
-        return beds(r)
-    raise Quarantined(Reason.UNKNOWN_TYPE, "MSH-9")
+    return beds(r)
 
 
 def moved(r: Reading) -> Iterator[Statement]:

@@ -12,7 +12,7 @@ from orloop_ingest.domain.told import CaseRef, FactTold, Statement, Told
 
 from . import words as w
 from .header import Header
-from .movements import told_by_adt
+from .movements import READ_ADT, told_by_adt
 from .observations import results
 from .profile import SourceProfile
 from .reading import Reading
@@ -82,9 +82,12 @@ def _statements(r: Reading) -> Iterator[Statement]:
             return slot(r)
     elif kind == "ORU" and trigger == "R01":
         return results(r)
-    elif kind == "ADT":
+    elif kind == "ADT" and trigger in READ_ADT:
         return told_by_adt(r)
-    raise Quarantined(Reason.UNKNOWN_TYPE, "MSH-9")
+    if kind == "SIU" or r.has("SCH"):  # it speaks of a case, and we do not know what it says
+        raise Quarantined(Reason.UNKNOWN_TYPE, "MSH-9")
+    r.notes.append("unknown_type")  # most of what an engine sends is for others
+    return iter(())
 
 
 def slot(r: Reading) -> Iterator[Statement]:

@@ -24,6 +24,7 @@ from .settings import Settings
 
 _log = get_logger("journals")
 _CLOSE_SECONDS = 4.0
+_BATCHED = {"linger.ms": 2}  # what is sent has been acknowledged: two milliseconds later costs an eighth less
 
 
 class Hooked:
@@ -69,7 +70,7 @@ class Opening:
             By kind, how what the journal kept from another door than MLLP's is read.
         """
         settings, clock, loop = self._runtime.settings, self._runtime.clock, asyncio.get_running_loop()
-        sender = KafkaSender(settings.kafka, f"{settings.instance}-doors", polled=False)
+        sender = KafkaSender(settings.kafka, f"{settings.instance}-doors", polled=False, **_BATCHED)
         outbox = Outbox(sender, self._runtime.codec, clock, settings.service)
         outbox.learn(HL7_RAW, f"{HL7_RAW}.dlq", CASE_IDENTITY, SUITE_EVENTS, INGEST_JOURNALS)
         self._own()

@@ -21,8 +21,9 @@ def link_replacements(w: Weighing, case: str) -> None:
     cases = sorted(w.identities.cases_of_patient(person_of(identity.pid)))
     if len(cases) < 2:
         return
-    for new in cases:
-        best = max(((key, old) for old in cases if (key := _fits(w, new, old)) is not None), default=None)
+    ends = {old: at for old in cases if (at := _cancelled(w, old)) is not None}
+    for new in cases if ends else ():
+        best = max(((key, old) for old, at in ends.items() if (key := _fits(w, new, old, at)) is not None), default=None)
         if best is None or w.known.case(new).replaces == best[1]:
             continue
         if any(isinstance(e, CaseLinked) and (e.case, e.replaces) == (new, best[1]) for e in w.others):
@@ -31,11 +32,10 @@ def link_replacements(w: Weighing, case: str) -> None:
         w.others.append(CaseLinked(id=id, suite=w.told.suite, at=w.told.at, case=new, replaces=best[1]))
 
 
-def _fits(w: Weighing, new: str, old: str) -> tuple[bool, str] | None:
+def _fits(w: Weighing, new: str, old: str, cancelled: datetime) -> tuple[bool, str] | None:
     """How well `new` may replace `old`: by procedure, or by service alone; None if it may not."""
     booked, left = w.schedule(new), w.schedule(old)
-    cancelled = _cancelled(w, old)
-    if new == old or booked is None or left is None or cancelled is None or _ended(w, new):
+    if new == old or booked is None or left is None or _ended(w, new):
         return None
     if entered(w.known.case(old)) is not None:
         return None

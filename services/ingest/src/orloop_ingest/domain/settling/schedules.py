@@ -133,6 +133,7 @@ def _change(
             number = max(held.version, w.known.case(case).ended_version or 0) + 1
             _count(w, case, held, version)
         _schedule(w, case, told, _next(w, held, number, new))
+        link_replacements(w, case)  # another patient or procedure may make it a replacement
 
     if told.counted and not several:
         if version > held.version:

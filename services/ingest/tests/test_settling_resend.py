@@ -87,7 +87,9 @@ readiness = st.builds(
     cases,
     st.sampled_from(list(ReadinessStatus)),
 )
-merges = st.builds(merge, st.sampled_from(["P1", "P3"]), st.sampled_from(["P2", "P3"]))
+# A chain. A number that its sender retires into two survivors contradicts itself: a day of that, sent again, may tell
+# a case's patient once more (README, Limits).
+merges = st.sampled_from([("P1", "P3"), ("P3", "P2")]).map(lambda pair: merge(*pair))
 beds = st.builds(
     lambda bed, status, at: BedTold(unit=BedUnit.PACU, bed=bed, status=status, at=minutes(at)),
     st.sampled_from(["B1", "B2"]),

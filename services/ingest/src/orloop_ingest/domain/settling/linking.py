@@ -23,7 +23,9 @@ def link_replacements(w: Weighing, case: str) -> None:
         return
     ends = {old: at for old in cases if (at := _cancelled(w, old)) is not None}
     for new in cases if ends else ():
-        best = max(((key, old) for old, at in ends.items() if (key := _fits(w, new, old, at)) is not None), default=None)
+        best = max(
+            ((key, old) for old, at in ends.items() if (key := _fits(w, new, old, at)) is not None), default=None
+        )
         if best is None or w.known.case(new).replaces == best[1]:
             continue
         if any(isinstance(e, CaseLinked) and (e.case, e.replaces) == (new, best[1]) for e in w.others):

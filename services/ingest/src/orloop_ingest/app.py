@@ -123,6 +123,7 @@ def run(runtime: Runtime[Settings]) -> None:
 
     def doors() -> None:
         flow.caught_up.wait()  # mapping needs the whole fold; senders wait in the backlog until then
+        settle_memory()
         for id, received in read_tail(settings.kafka, settings.instance, settings.raw_tail):
             reception.remember(id, received, stored=True)
         with asyncio.Runner(loop_factory=_loop) as runner:
@@ -223,3 +224,9 @@ def _loop() -> asyncio.AbstractEventLoop:
     except ImportError:  # not on every platform
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def settle_memory() -> None:
+    """What was folded stays for days and holds no cycles: do not walk through all of it between two messages."""
+    gc.collect()
+    gc.freeze()

@@ -8,6 +8,7 @@ import ca.uhn.hl7v2.model.v251.message.SIU_S12;
 import ca.uhn.hl7v2.model.v251.segment.AIL;
 import ca.uhn.hl7v2.protocol.ReceivingApplication;
 import ca.uhn.hl7v2.util.Terser;
+import ca.uhn.hl7v2.util.idgenerator.InMemoryIDGenerator;
 import java.io.IOException;
 import java.util.Map;
 
@@ -20,6 +21,7 @@ import java.util.Map;
 public class HapiReceiver {
   public static void main(String[] arguments) throws Exception {
     DefaultHapiContext context = new DefaultHapiContext();
+    context.getParserConfiguration().setIdGenerator(new InMemoryIDGenerator()); // else it keeps a file here
     HL7Service server = context.newServer(Integer.parseInt(arguments[0]), false);
     server.registerApplication(new ReceivingApplication<Message>() {
       @Override

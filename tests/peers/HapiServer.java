@@ -4,6 +4,7 @@ import ca.uhn.hl7v2.app.HL7Service;
 import ca.uhn.hl7v2.model.Message;
 import ca.uhn.hl7v2.parser.GenericModelClassFactory;
 import ca.uhn.hl7v2.protocol.ReceivingApplication;
+import ca.uhn.hl7v2.util.idgenerator.InMemoryIDGenerator;
 import ca.uhn.hl7v2.validation.impl.ValidationContextFactory;
 import java.io.IOException;
 import java.util.Map;
@@ -16,6 +17,7 @@ import java.util.concurrent.Executors;
 public class HapiServer {
   public static void main(String[] arguments) throws Exception {
     DefaultHapiContext context = new DefaultHapiContext(Executors.newCachedThreadPool());
+    context.getParserConfiguration().setIdGenerator(new InMemoryIDGenerator()); // else it keeps a file here
     context.setValidationContext(ValidationContextFactory.noValidation());
     if (arguments[1].equals("generic")) {
       context.setModelClassFactory(new GenericModelClassFactory());

@@ -547,6 +547,17 @@ def test_what_the_profile_does_not_read_is_counted(kind):
     assert (told.statements, told.notes) == ((), ("unknown_type",))
 
 
+@pytest.mark.parametrize(("code", "asked"), [("718-7", False), ("ASA", True)])
+def test_a_result_without_a_case_id_matters_only_if_it_says_something_of_a_case(code, asked):
+    lines = {"OBR": "OBR|1", "OBX": f"OBX|1|NM|{code}||3"}
+    given = dict(drop=("SCH", "PV1", "TQ1"), **lines)
+    if asked:
+        assert reason("ORU^R01", **given) is Reason.NO_CASE_ID
+    else:
+        assert (told := tell("ORU^R01", **given)).statements == ()
+        assert told.notes == ("unmapped_observation",)
+
+
 def test_a_schedule_of_an_unknown_trigger_is_quarantined():
     assert reason("SIU^S99") is Reason.UNKNOWN_TYPE
 

@@ -109,7 +109,10 @@ def _result(r: Reading, segments: list[Segment]) -> Iterator[Statement]:
     patient = r.patient()
     ref = r.ref(patient)
     if not ref.ids and not ref.visit:
-        raise Quarantined(Reason.NO_CASE_ID, "SCH-2, OBR-3")
+        if any(_is_ours(r, obx) for obx in segments):
+            raise Quarantined(Reason.NO_CASE_ID, "SCH-2, OBR-3")
+        r.notes.append("unmapped_observation")  # a laboratory's result is none of ours
+        return
     fields = attributes(r)
     if fields:
         yield CaseTold(

@@ -240,12 +240,14 @@ def test_the_same_id_with_another_body_is_a_new_message(desk, siu):
     assert [type(event) for event in again.events] == [e.CaseScheduled]
 
 
-def test_what_failed_to_be_written_is_new_when_it_comes_again(desk, siu):
-    lost = desk.reception.receive(frame(siu()))
-    desk.reception.failed(lost)
-    again = desk.tell(siu())
-    assert [event.id for event in again.events] == [event.id for event in lost.events]
-    assert again.identity == lost.identity
+def test_a_header_that_our_own_reading_does_not_survive_is_kept_and_refused_and_no_loop(desk, siu, monkeypatch):
+    def break_down(body: bytes) -> None:
+        raise RuntimeError(body)
+
+    monkeypatch.setattr("orloop_ingest.domain.hl7.read_header", break_down)
+    received = desk.tell(siu())
+    assert (answer_code(received), received.problem.reason, received.events) == ("AR", Reason.BAD_HEADER, ())
+    assert [output.topic for output in received.first] == [HL7_RAW]
 
 
 def test_what_was_expected_counts_for_the_next_message_before_it_is_read_back(desk, siu):

@@ -80,8 +80,11 @@ def test_whatever_is_merged_every_chain_has_an_end(pairs):
     desk = SettlingDesk()
     for n, (retired, survivor) in enumerate(pairs):
         desk.tell(merge(f"P{retired}", f"P{survivor}"), at=n)
+    known = desk.known.identities
     for n in range(5):
-        desk.known.identities.root(person_of(patient(f"P{n}")))
+        end = known.root(person_of(patient(f"P{n}")))
+        assert end not in known.merges
+        assert person_of(patient(f"P{n}")) in known.persons(end)
 
 
 def test_a_person_parts_what_was_merged_and_a_resent_merge_does_not_join_it_again():

@@ -13,7 +13,6 @@ from orloop_common.domain.calendar import OperationalCalendar
 from orloop_common.domain.events import Event
 from orloop_common.domain.site import Site
 from orloop_common.domain.suite_day import SuiteDay
-from orloop_common.messages.identity import CASE, SenderIdentity
 
 from .domain.identities import CaseIdentityDraft
 from .domain.known import Identities, Known
@@ -83,12 +82,6 @@ class Ledger:
             held = self._suites[suite]
             return Known(held.ahead, self._identities_ahead, held.pasts_ahead, self._truth)
 
-    def known_by_log(self, suite: str) -> Known:
-        """The fold of the log and of the identity topic, and nothing else."""
-        with self._lock:
-            held = self._suites[suite]
-            return Known(held.day, self._identities, held.pasts, self._truth)
-
     def copy(self) -> "Ledger":
         """A ledger of its own that begins with what is known now: for a dry run."""
         with self._lock:
@@ -120,21 +113,8 @@ class Ledger:
             if not self._unfolded_records:
                 self._identities_ahead = self._identities
 
-    def fold_identity(self, case: str, identity: SenderIdentity) -> None:
-        """A case's identity was read from its topic."""
-        self.fold_record(CaseIdentityDraft(CASE, case, identity.suite, identity))
-
-    def expect(
-        self,
-        events: Iterable[Event],
-        case: str | None = None,
-        identity: SenderIdentity | None = None,
-        *,
-        records: Iterable[CaseIdentityDraft] = (),
-    ) -> None:
+    def expect(self, events: Iterable[Event], *, records: Iterable[CaseIdentityDraft] = ()) -> None:
         """These are about to be written."""
-        if case is not None and identity is not None:
-            records = (*records, CaseIdentityDraft(CASE, case, identity.suite, identity))
         with self._lock:
             for event in events:
                 self._suites[event.suite].expect(event)
@@ -156,23 +136,14 @@ class Ledger:
                 if event.id in suite.unfolded:
                     suite.durable.add(event.id)
 
-    def forget(
-        self, events: Iterable[Event], case: str | None = None, *, records: Iterable[CaseIdentityDraft] = ()
-    ) -> None:
+    def forget(self, events: Iterable[Event]) -> None:
         """Whether the broker has them is not known: as if they had not been told, so that they are sent again."""
         with self._lock:
-            if case is not None:
-                records = (*records, *(d for d in self._unfolded_records.values() if (d.kind, d.name) == (CASE, case)))
             by_suite: dict[str, set[str]] = {}
             for event in events:
                 by_suite.setdefault(event.suite, set()).add(event.id)
             for name, ids in by_suite.items():
                 self._suites[name].drop(ids)
-            lost = [draft for draft in records if self._unfolded_records.pop(_key(draft), None) is not None]
-            if lost:
-                self._identities_ahead = self._identities
-                for draft in self._unfolded_records.values():
-                    self._identities_ahead = self._identities_ahead.with_draft(draft)
 
 
 def _key(draft: CaseIdentityDraft) -> _Key:

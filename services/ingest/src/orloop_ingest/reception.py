@@ -208,10 +208,6 @@ class Reception:
             if output.topic == HL7_RAW:
                 self.remember(done.id, output.message.received)
 
-    def failed(self, lost: Received) -> None:
-        """Not known to be durable: the sender will send it again, and then it is new."""
-        self._ledger.forget(lost.events, records=lost.records)
-
     def read(self, arrival: Arrival) -> Received:
         """What it means: the records to write. What it tells is expected by the ledger from now on."""
         header, id, received = arrival.header, arrival.id, arrival.received
@@ -255,7 +251,14 @@ class Reception:
     def _opened_header(
         self, body: bytes
     ) -> tuple[h.Header, Message | None, tuple[tuple[h.Header, Message | None], ...]]:
-        """The header of a message, or of a batch with its members."""
+        """The header of a message, or of a batch with its members; what our own reading cannot survive is refused."""
+        try:
+            return self._read_header(body)
+        except Exception as error:  # noqa: BLE001 - a close would have the sender send it for ever
+            _log.error("header_reader_failed", exc_info=error)
+            return h.Header(fault=h.Fault("207", "MSH", Reason.MAPPER_FAILED.sentence)), None, ()
+
+    def _read_header(self, body: bytes) -> tuple[h.Header, Message | None, tuple[tuple[h.Header, Message | None], ...]]:
         if not is_batch(body):
             return (*h.read_header(body), ())
         batch = split_batch(body)

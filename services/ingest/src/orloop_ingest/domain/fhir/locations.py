@@ -42,17 +42,17 @@ def _words(c: Context) -> list[str]:
 def _room(c: Context, room: str, state: str) -> list[Event]:
     """`suspended` and `inactive` are the resource's own word for a room out of use; C is the door's."""
     status = c.text("status")
-    head = {"suite": c.profile.suite, "at": c.at, "room": room}
+    suite, told_by = c.profile.suite, c.profile.source
     down = status in ("suspended", "inactive") or state == "C"
     cause = status if status in ("suspended", "inactive") else "closed"
     made: list[Event] = []
     if down:
-        id = derived_id("RoomWentDown", c.profile.suite, room, cause, c.at.isoformat())
-        made.append(RoomWentDown(id=id, cause=cause, reported_by=c.profile.source, **head))  # type: ignore[arg-type]
+        id = derived_id("RoomWentDown", suite, room, cause, c.at.isoformat())
+        made.append(RoomWentDown(id=id, suite=suite, at=c.at, room=room, cause=cause, reported_by=told_by))
     elif status == "active" or state:
-        id = derived_id("RoomRestored", c.profile.suite, room, c.at.isoformat())
-        made.append(RoomRestored(id=id, reported_by=c.profile.source, **head))  # type: ignore[arg-type]
+        id = derived_id("RoomRestored", suite, room, c.at.isoformat())
+        made.append(RoomRestored(id=id, suite=suite, at=c.at, room=room, reported_by=told_by))
     if state in _CLEANING:
-        id = derived_id("CleaningStatusChanged", c.profile.suite, room, state, c.at.isoformat())
-        made.append(CleaningStatusChanged(id=id, status=_CLEANING[state], **head))  # type: ignore[arg-type]
+        id = derived_id("CleaningStatusChanged", suite, room, state, c.at.isoformat())
+        made.append(CleaningStatusChanged(id=id, suite=suite, at=c.at, room=room, status=_CLEANING[state]))
     return made

@@ -37,15 +37,15 @@ def rows(size: str, results: Sequence[Result], known: dict[str, Known]) -> list[
     return found
 
 
-def text(size: str, table: Sequence[Row]) -> str:
-    """Columns for a terminal."""
+def text(head: str, table: Sequence[Row]) -> str:
+    """Columns for a terminal, under a headline."""
     lines = [HEAD, *table]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
     shown = [
         "  ".join(cell.ljust(width) if k == 0 else cell.rjust(width) for k, (cell, width) in enumerate(zipped))
         for zipped in (list(zip(line, widths, strict=True)) for line in lines)
     ]
-    return "\n".join([f"{size} rooms", *shown])
+    return "\n".join([head, *shown])
 
 
 def at(result: Result, seconds: float) -> float | None:

@@ -188,7 +188,7 @@ class Ingest:
         path = self.folder / "log"
         return path.read_text() if path.exists() else ""
 
-    def start(self) -> "Ingest":
+    def start(self, wait: bool = True) -> "Ingest":
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "orloop_ingest"],
@@ -196,7 +196,7 @@ class Ingest:
                 stdout=log,
                 stderr=log,
             )
-        return self.wait_ready()
+        return self.wait_ready() if wait else self
 
     def wait_ready(self, seconds: float = 40) -> "Ingest":
         deadline = time.monotonic() + seconds

@@ -187,29 +187,6 @@ def test_nothing_acknowledged_is_lost_when_ingest_is_killed_again_and_again(make
     assert len(told) >= len(acknowledged)
 
 
-def test_while_the_broker_is_away_the_journal_takes_it_and_it_follows_in_order(make_ingest, own_broker, siu):
-    from orloop_cli.topics import Cluster, declared
-
-    Cluster(own_broker.bootstrap).apply(declared())
-    ingest = make_ingest(own_broker.bootstrap, ORLOOP_DURABLE_SECONDS="1")
-    line = ingest.connect()
-    assert b"MSA|AA|B0" in line.ask(siu(source=ingest.source, case="B0", control="B0"))
-    own_broker.kill()
-    for n in range(1, 200):
-        assert f"MSA|AA|B{n}\r".encode() in line.ask(siu(source=ingest.source, case=f"B{n}", control=f"B{n}"))
-    assert ingest.post("rooms/3/down", {"cause": "water"}).status_code == 503
-    ingest.kill()  # and what was acknowledged meanwhile survives us, too
-    own_broker.start().wait_ready()
-    ingest.start()
-    assert b"MSA|AA|B7\r" in ingest.connect().ask(siu(source=ingest.source, case="B7", control="B7"))
-    controls = [raw.control_id for raw in ingest.records(HL7_RAW)]
-    assert list(dict.fromkeys(controls)) == [f"B{n}" for n in range(200)]
-    assert {raw.problem for raw in ingest.records(HL7_RAW)} == {None}
-    told = [event.case for event in cases(ingest)]
-    assert len(told) == len(set(told)) == 200
-    assert ingest.post("rooms/3/down", {"cause": "water"}).status_code == 202
-
-
 def test_ticks_follow_a_clock_file_that_is_slowed_and_survive_a_kill(make_ingest, tmp_path):
     path = tmp_path / "clock.jsonl"
     append_segment(path, datetime(2026, 3, 2, 7, tzinfo=UTC), 120.0)

@@ -5,7 +5,7 @@ import gc
 import ssl
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from orloop_common.domain.site import Site
@@ -22,7 +22,7 @@ from .adapters import manual
 from .adapters.desk import add_desk
 from .adapters.fhir_road import FhirRoad
 from .adapters.identity_desk import add_identity
-from .adapters.journal import Journal
+from .adapters.journal import SEGMENT_BYTES, Journal
 from .adapters.load_desk import LoadDesk, add_load_desk, read_again
 from .adapters.mllp import Limits, MllpDoor
 from .adapters.profiles import load_profiles
@@ -100,9 +100,15 @@ def run(runtime: Runtime[Settings]) -> None:
 
     writer = DurableWriter(runtime.outbox, settings.durable_seconds)
     store = RawStore(settings.kafka, settings.instance, raw_cipher.decrypt)
-    opened = Opening(runtime, Journal(settings.journal_folder), flow.journals, sources_of(site, ledger))
+    journal = Journal(settings.journal_folder, segment_bytes=min(SEGMENT_BYTES, settings.journal_limit_mb * 2**18))
+    opened = Opening(runtime, journal, flow.journals, sources_of(site, ledger))
     door = MllpDoor(clock, limits(settings), tls=tls(settings), subjects=subjects(settings, profiles))
-    runtime.health.checks["mllp"] = lambda: door.listening or "the MLLP door waits for the log to be read"
+    runtime.health.checks["mllp"] = lambda: (opened.has_read and door.listening) or waits_for_the_log(door)
+
+    def read_log() -> list[tuple[str, datetime]]:
+        flow.caught_up.wait()
+        settle_memory()
+        return list(read_tail(settings.kafka, settings.instance, settings.raw_tail))
 
     async def serve() -> None:
         intake = opened.open(reception, {"fhir": fhir.reader(), "file": read_again})
@@ -115,23 +121,39 @@ def run(runtime: Runtime[Settings]) -> None:
         add_load_desk(app, LoadDesk(reports, intake, rehearsal, profiles, fhir.profiles))
         add_raw_desk(app, RawDesk(reports, rereading, settings.raw_readers))
         add_sources(app, reports, flow, lambda: (intake.waiting, intake.oldest))
-        await asyncio.gather(
-            door.serve(mllp_socket, intake),
-            manual.serve(app, manual_socket),
-            fhir.run(intake, fhir_socket, flow.hear),
-        )
+
+        async def learn() -> None:
+            opened.learn(reception, await asyncio.to_thread(read_log))
+
+        log = asyncio.ensure_future(learn())
+
+        async def others() -> None:  # they answer what only the fold knows
+            await log
+            await opened.go_on()
+            await asyncio.gather(manual.serve(app, manual_socket), fhir.run(intake, fhir_socket, flow.hear))
+
+        async def messages() -> None:
+            await asyncio.wait((log,), timeout=settings.doors_wait_seconds)
+            if not log.done():
+                opened.unread()
+            await door.serve(mllp_socket, intake)
+
+        await asyncio.gather(messages(), others())
 
     def doors() -> None:
-        flow.caught_up.wait()  # mapping needs the whole fold; senders wait in the backlog until then
-        settle_memory()
-        for id, received in read_tail(settings.kafka, settings.instance, settings.raw_tail):
-            reception.remember(id, received, stored=True)
         with asyncio.Runner(loop_factory=_loop) as runner:
             runner.run(serve())
 
     runtime.spawn("doors", doors)
     runtime.run_flow(flow, LoopSettings(topics=TOPICS, group=None))
     opened.close(door)
+
+
+def waits_for_the_log(door: MllpDoor) -> str:
+    """What is missing, for /readyz."""
+    if door.listening:
+        return "messages are taken and acknowledged from the journal; they are mapped once the log has been read"
+    return "the MLLP door waits for the log to be read"
 
 
 def read_pseudonyms(settings: Settings) -> Pseudonyms:

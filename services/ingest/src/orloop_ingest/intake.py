@@ -115,6 +115,11 @@ class Intake:
         self._work()
         self._tidy()
 
+    def pass_over(self, sequence: int) -> None:
+        """What the journal held up to this entry was put aside."""
+        self._taken = max(self._taken, sequence)
+        self._journal.drained = max(self._journal.drained, sequence)
+
     def admit(self, arrival: Arrival, owner: Owner) -> None:
         """Make it durable, then tell the owner; a duplicate of what is not durable yet waits with the first."""
         first = self._pending.get(arrival.id)

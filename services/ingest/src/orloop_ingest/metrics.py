@@ -35,6 +35,10 @@ JOURNAL_DAMAGED = gauge("orloop_ingest_journal_damaged", "Segments of the journa
 JOURNAL_HELD = gauge(
     "orloop_ingest_journal_held", "1 while another journal of our sources is open: nothing is emitted until then."
 )
+LOG_UNREAD = gauge(
+    "orloop_ingest_log_unread",
+    "1 while messages are taken and acknowledged before the log could be read: none of them is mapped until then.",
+)
 BACK_PRESSURE = gauge("orloop_ingest_back_pressure", "1 while the journal is full and senders are kept waiting.")
 LATE = counter("orloop_ingest_late_total", "Connections closed because an answer would have come too late.")
 REPLACED = counter("orloop_ingest_connections_replaced_total", "Half-open connections that a newer one replaced.")

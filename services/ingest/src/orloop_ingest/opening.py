@@ -1,8 +1,14 @@
-"""How the intake begins and ends: its journal opened on the log, its producer, its turn, and its last word."""
+"""How the intake begins and ends: its journal, its producer, what it learns of the log, its turn, and its last word.
+
+Messages may be taken before the log can be read (the broker is away, or the log is long): the header, the profile
+and the journal are all that an acknowledgement needs. What only the log knows is made good once it was read, before
+anything is mapped: which messages are stored already, whose turn it is, and whether our journal was declared lost.
+"""
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from orloop_common.messages import CASE_IDENTITY, HL7_RAW, INGEST_JOURNALS, SUITE_EVENTS
 from orloop_common.runtime.errors import NotDurable
@@ -13,7 +19,7 @@ from orloop_common.runtime.service import Runtime, fail
 
 from . import metrics
 from .adapters.committing import Committer
-from .adapters.journal import Journal
+from .adapters.journal import Entry, Journal
 from .adapters.mllp import MllpDoor
 from .adapters.writer import Poster, Replicas
 from .domain.told import Told
@@ -47,6 +53,16 @@ class Hooked:
             fail(error)
 
 
+class Nobody:
+    """The owner of what nobody waits for."""
+
+    def durable(self) -> None: ...
+
+    def mapped(self) -> None: ...
+
+    def lost(self) -> None: ...
+
+
 class Opening:
     """Opens the intake in the doors' loop, closes it from the main thread."""
 
@@ -60,9 +76,12 @@ class Opening:
         self._blocked: str | None = None
         self._looked_at: object = None
         self._is_held = True
+        self._outbox: Outbox | None = None
+        self._before = journal.last  # what is newer was taken by this process
+        self.has_read = False
 
     def open(self, reception: Reception, readers: Mapping[str, Callable[[Arrival], Told]] | None = None) -> Intake:
-        """The intake in the running event loop, with a producer that this loop serves. The fold has been read.
+        """The intake in the running event loop, with a producer that this loop serves. It emits nothing before `go_on`.
 
         Parameters
         ----------
@@ -72,8 +91,6 @@ class Opening:
         settings, clock, loop = self._runtime.settings, self._runtime.clock, asyncio.get_running_loop()
         sender = KafkaSender(settings.kafka, f"{settings.instance}-doors", polled=False, **_BATCHED)
         outbox = Outbox(sender, self._runtime.codec, clock, settings.service)
-        outbox.learn(HL7_RAW, f"{HL7_RAW}.dlq", CASE_IDENTITY, SUITE_EVENTS, INGEST_JOURNALS)
-        self._own()
         self._remember(reception)
         hook = Hooked(loop)
 
@@ -93,10 +110,38 @@ class Opening:
             by_broker=lambda: replicas.enough,
             monotonic=clock.monotonic,
         )
-        self._loop, self._intake, self._committer = loop, intake, committer
+        self._loop, self._intake, self._committer, self._outbox = loop, intake, committer, outbox
         intake.readers.update(readers or {})
         intake.start()
         return intake
+
+    def learn(self, reception: Reception, stored: Iterable[tuple[str, datetime]]) -> None:
+        """The log was read: what is stored already, and what became of our journal.
+
+        Parameters
+        ----------
+        stored
+            Id and time of receipt of the newest raw records on the broker.
+        """
+        for id, received in stored:
+            reception.remember(id, received, stored=True)
+        self._look_for_loss(reception)
+        reception.asked = None
+
+    async def go_on(self) -> None:
+        """From now on what was taken is mapped and emitted, when it is our turn."""
+        assert self._outbox is not None
+        topics = (HL7_RAW, f"{HL7_RAW}.dlq", CASE_IDENTITY, SUITE_EVENTS, INGEST_JOURNALS)
+        await asyncio.to_thread(self._outbox.learn, *topics)
+        await asyncio.to_thread(self._own)
+        self.has_read = True
+        metrics.LOG_UNREAD.set(0)
+
+    def unread(self) -> None:
+        """The doors open although the log could not be read yet."""
+        metrics.LOG_UNREAD.set(1)
+        hint = "messages are acknowledged from the journal and mapped later; is the broker away?"
+        _log.warning("doors_open_before_the_log_was_read", hint=hint)
 
     def close(self, door: MllpDoor) -> None:
         """Take no more, let what was acknowledged reach the broker, and say that the journal is drained."""
@@ -115,24 +160,50 @@ class Opening:
 
     def _own(self) -> None:
         held = self._journals.of(self._journal.id)
-        if held is not None and held.state == LOST:
-            lost = self._journal.id
-            entries = self._journal.clear()
-            _log.error("journal_was_declared_lost", journal=lost, entries=entries, hint="its segments are put aside")
-            held = None
         if held is None or held.state != OPEN:
             self._tell(OPEN)
 
     def _remember(self, reception: Reception) -> None:
-        """What waits since before a restart is no news if it comes again."""
-        after = self._journal.drained
-        while entries := self._journal.read(after, 1000):
-            for entry in entries:
-                reception.remember_sealed(entry.payload)
-                after = entry.sequence
+        """What the journal still has is no news if it comes again, whether the broker has it, too, or not."""
+        reception.asked = set()
+        for entry in self._entries(0):
+            reception.remember_sealed(entry.payload)
         metrics.JOURNAL_DAMAGED.set(self._journal.damaged)
 
+    def _look_for_loss(self, reception: Reception) -> None:
+        """A person may have declared our journal lost while we were away: what others went on without stays out.
+
+        What a sender sent again since we began is taken as if it came now: it was told that we have it.
+        """
+        held = self._journals.of(self._journal.id)
+        if held is None or held.state != LOST:
+            return
+        assert self._intake is not None
+        assert self._committer is not None
+        lost, again = [], []
+        for entry in self._entries(self._journal.drained):
+            if entry.sequence > self._before:
+                break
+            lost.append(reception.id_of(entry.payload))
+            if lost[-1] in (reception.asked or ()):
+                again.append(entry.payload)
+        id = self._journal.id
+        self._committer.put_aside(self._before)
+        self._intake.pass_over(self._before)
+        reception.forget(lost)
+        for sealed in again:
+            self._intake.admit(reception.reopen(sealed), Nobody())
+        hint = "its segments are put aside"
+        _log.error("journal_was_declared_lost", journal=id, entries=len(lost), sent_again=len(again), hint=hint)
+
+    def _entries(self, after: int) -> Iterator[Entry]:
+        while entries := self._journal.read(after, 1000):
+            yield from entries
+            after = entries[-1].sequence
+
     def _held(self) -> bool:
+        if not self.has_read:
+            return True
         if self._looked_at is self._journals.known:
             return self._is_held
         self._looked_at = self._journals.known

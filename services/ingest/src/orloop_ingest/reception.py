@@ -6,7 +6,7 @@ acknowledgement waits for. `read` maps it into records: `first` must be durable 
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
@@ -71,6 +71,7 @@ class Reception:
         self._known: OrderedDict[str, datetime] = OrderedDict()
         self._stored: dict[str, datetime] = {}
         self._bodies: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+        self.asked: set[str] | None = None  # ids of duplicates, while it is not known whether our journal was lost
 
     def arrive(self, frame: Frame, allowed: Callable[[str], bool] | None = None) -> Arrival:
         """A whole frame: its header, whether it is a duplicate, its sealed body, its answers.
@@ -96,6 +97,8 @@ class Reception:
             self.stamp(header, self._clock.now())
         known = self._known.get(id)
         if known is not None:
+            if self.asked is not None:
+                self.asked.add(id)
             known_answers = due(header, members, known, id)
             return Arrival(id, HL7, known, broken, "", header, answers=known_answers, repeated=True)
         stored = self._stored.get(id)
@@ -173,9 +176,19 @@ class Reception:
             self._known.popitem(last=False)
 
     def remember_sealed(self, sealed: bytes) -> None:
-        """The id of an entry of the journal."""
+        """An entry of the journal is stored."""
         id, _, received, _, _ = unpack(sealed)
         self.remember(id, received)
+
+    @staticmethod
+    def id_of(sealed: bytes) -> str:
+        """The id of an entry of the journal."""
+        return unpack(sealed)[0]
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """These are not stored after all."""
+        for id in ids:
+            self._known.pop(id, None)
 
     def label(self, arrival: Arrival) -> str:
         """The source as a metric's label."""
@@ -210,6 +223,9 @@ class Reception:
 
     def read(self, arrival: Arrival) -> Received:
         """What it means: the records to write. What it tells is expected by the ledger from now on."""
+        stored = self._stored.get(arrival.id)
+        if stored is not None:  # it came before the log could be read
+            arrival.reread, arrival.received = True, stored
         header, id, received = arrival.header, arrival.id, arrival.received
         if arrival.broken in HEADS:
             reason = Reason.TOO_LONG if arrival.broken == FaultKind.TOO_LONG.value else Reason.BROKEN_FRAME

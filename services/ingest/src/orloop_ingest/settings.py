@@ -29,6 +29,7 @@ class Settings(CommonSettings):
 
     journal: Path | None = None
     journal_limit_mb: Annotated[int, Field(ge=1)] = 2048
+    doors_wait_seconds: Annotated[float, Field(ge=0)] = 5.0
     answer_seconds: Annotated[float, Field(gt=0)] = 10.0
     answer_seconds_by_source: str = ""
     connection_limit: Annotated[int, Field(ge=1)] = 200

@@ -30,6 +30,7 @@ class Committer(Generic[T]):
         self.journal, self._payload, self._done, self._call = journal, payload, done, call
         self._monotonic = monotonic
         self.drained = journal.drained
+        self._lock = threading.Lock()
         self._queue: SimpleQueue[Sequence[T] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -52,6 +53,11 @@ class Committer(Generic[T]):
         """Items to be durable, in this order; none at all to note how far the broker is."""
         self._queue.put(items)
 
+    def put_aside(self, upto: int) -> int:
+        """What was in the journal up to this entry is lost by a person's word; see `Journal.clear`."""
+        with self._lock:
+            return self.journal.clear(upto)
+
     def close(self) -> None:
         """Write what waits, and end."""
         self._queue.put(None)
@@ -73,7 +79,8 @@ class Committer(Generic[T]):
                     batch = self._queue.get_nowait()
                 except Empty:
                     break
-            self._commit(group)
+            with self._lock:
+                self._commit(group)
 
     def _commit(self, group: list[T]) -> None:
         began, drained = self._monotonic(), self.drained

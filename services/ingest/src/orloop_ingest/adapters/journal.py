@@ -91,6 +91,13 @@ class Journal:
         OSError
             If the disk does not take them: none of them is in the journal then.
         """
+        try:
+            return self._append(payloads, drained)
+        except OSError:
+            self._make_room(drained)
+            raise
+
+    def _append(self, payloads: Sequence[bytes], drained: int) -> int:
         sequence, parts = self.last, []
         if drained > self.noted:
             parts.append(_record(_DRAINED, drained, b""))
@@ -136,16 +143,26 @@ class Journal:
             self._place = _Place(following.path, len(MAGIC), self._place.after)
         return found
 
-    def clear(self) -> int:
-        """Put all segments aside, in a folder of their own: a person declared this journal lost. How many entries."""
-        kept, aside = self.waiting, self.folder / f"lost-{self.id}"
+    def clear(self, upto: int | None = None) -> int:
+        """Put segments aside, in a folder of their own: a person declared this journal lost. How many entries waited.
+
+        Parameters
+        ----------
+        upto
+            The last entry that was in it when this process began; None for all: what is newer is not lost and stays.
+        """
+        last = self.last if upto is None else upto
+        kept, aside = max(0, last - self.drained), self.folder / f"lost-{self.id}"
         aside.mkdir(exist_ok=True)
-        self._close()
-        for segment in self._segments:
+        if upto is None:
+            self._close()
+        ours = self._segments[-1] if self._file is not None else None
+        lost = [segment for segment in self._segments if segment is not ours and segment.last <= last]
+        for segment in lost:
             segment.path.rename(aside / segment.path.name)
-        self._segments = []
+        self._segments = [segment for segment in self._segments if segment not in lost]
         (self.folder / "id").rename(aside / "id")
-        self.id, self.drained, self._place = _identify(self.folder), self.last, None
+        self.id, self.drained, self._place = _identify(self.folder), max(self.drained, last), None
         return kept
 
     def close(self) -> None:
@@ -210,6 +227,13 @@ class Journal:
         while len(self._segments) > 1 and self._segments[0].last <= self.drained:
             done, self._segments = self._segments[0], self._segments[1:]  # a new list: a reader may hold the old one
             done.path.unlink(missing_ok=True)
+
+    def _make_room(self, drained: int) -> None:
+        """A disk that is full of what the broker has gets it back, although nothing can be noted on it."""
+        self.drained = max(drained, self.drained)
+        self._drop_drained()
+        if self._file is None and len(self._segments) == 1 and self._segments[0].last <= self.drained:
+            self._segments.pop().path.unlink(missing_ok=True)
 
     def _find(self, after: int) -> _Place | None:
         for segment in self._segments:

@@ -11,7 +11,17 @@ from settling_desk import SettlingDesk, booking, merge, minutes, patient
 from orloop_common.domain import events as e
 from orloop_common.domain.events import Surgeon
 from orloop_common.domain.vocabulary import BedUnit, Milestone, ReadinessItem, ReadinessStatus
-from orloop_ingest.domain.told import Act, Action, BedTold, CaseRef, MilestoneTold, ReadinessTold, ResourceAction
+from orloop_ingest.domain.identities import person_of
+from orloop_ingest.domain.told import (
+    Act,
+    Action,
+    BedTold,
+    CaseRef,
+    MilestoneTold,
+    PatientsParted,
+    ReadinessTold,
+    ResourceAction,
+)
 
 CASES = ("A1", "A2")
 cases = st.sampled_from(CASES)
@@ -87,9 +97,8 @@ readiness = st.builds(
     cases,
     st.sampled_from(list(ReadinessStatus)),
 )
-# A chain. A number that its sender retires into two survivors contradicts itself: a day of that, sent again, may tell
-# a case's patient once more (README, Limits).
-merges = st.sampled_from([("P1", "P3"), ("P3", "P2")]).map(lambda pair: merge(*pair))
+numbers_told = st.sampled_from(["P1", "P2", "P3", "P4"])
+merges = st.builds(merge, numbers_told, numbers_told)  # chains, cycles, and one number retired into several survivors
 beds = st.builds(
     lambda bed, status, at: BedTold(unit=BedUnit.PACU, bed=bed, status=status, at=minutes(at)),
     st.sampled_from(["B1", "B2"]),
@@ -159,6 +168,20 @@ def test_a_day_sent_again_makes_no_event_and_reverts_nothing(mode, counted, data
     assert desk.state() == before
     assert told_anew(desk, told, which) == [], "nor the third time"
     assert desk.state() == before
+
+
+@pytest.mark.parametrize("undo", [False, True], ids=["", "parted by a person"])
+def test_a_cycle_that_was_refused_is_refused_again_when_the_number_has_another_survivor(undo):
+    desk = SettlingDesk()
+    desk.tell(booking("A1", pid=patient("P3")), at=0)
+    first, cycle, second = (
+        desk.message(merge(*pair), at=n) for n, pair in enumerate((("P1", "P3"), ("P3", "P1"), ("P1", "P2")), 1)
+    )
+    assert [desk.hear(told).problem is None for told in (first, cycle, second)] == [True, False, True]
+    if undo:
+        desk.tell(PatientsParted(retired=patient("P1"), by="anna"), at=9)
+    assert told_anew(desk, [first, cycle, second]) == []
+    assert desk.schedule().patient_key == desk.pseudonyms.patient_key(*person_of(patient("P3")))
 
 
 def test_a_case_that_was_told_again_in_whole_is_no_open_question():

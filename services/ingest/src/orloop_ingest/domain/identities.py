@@ -43,13 +43,14 @@ class PatientsRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitRecord:
-    """A visit has another number, or another patient, since `at`."""
+    """A visit has another number, or another patient, since `at`; `earlier` was told of it before."""
 
     namespace: str
     visit: str
     now_visit: str
     patient: PatientIdentity
     at: datetime
+    earlier: tuple[tuple[str, PatientIdentity], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

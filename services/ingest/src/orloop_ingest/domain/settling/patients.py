@@ -17,7 +17,8 @@ def tell_merge(w: Weighing, told: PatientsMerged) -> None:
     Raises
     ------
     Quarantined
-        MERGE_CYCLE if the survivor became the retired one earlier; PARTED_BY_HAND if a person took the merge back.
+        MERGE_CYCLE if the survivor was ever said to become the retired one, PARTED_BY_HAND if a person took the
+        merge back.
     """
     retired, survivor = i.person_of(told.retired), i.person_of(told.survivor)
     if not retired[2] or not survivor[2]:
@@ -48,7 +49,7 @@ def tell_merge(w: Weighing, told: PatientsMerged) -> None:
             w.keep(i.PATIENTS, _name(w, retired), replace(held, earlier=(*held.earlier, new.survivor)))
             return
         new = replace(new, earlier=(*held.earlier, held.survivor))
-    if survivor in w.identities.persons(retired):
+    if _was_led(w, survivor, retired):
         raise Quarantined(Reason.MERGE_CYCLE, "MRG-1")
     w.keep(i.PATIENTS, _name(w, retired), new)
     _rekey(w, retired)
@@ -68,11 +69,15 @@ def tell_parted(w: Weighing, told: PatientsParted) -> None:
 
 def tell_visit_moved(w: Weighing, told: VisitMoved) -> None:
     """A visit's number, or its patient, is another from now on; its cases go with it."""
-    space = w.told.namespace
+    space, move = w.told.namespace, (told.now_visit, i.bare(told.patient))
     held = w.identities.visits.get((space, told.visit))
-    if held is None or (held.now_visit, i.person_of(held.patient)) != (told.now_visit, i.person_of(told.patient)):
+    if held is None or (held.now_visit, held.patient) != move:
+        if held is not None and move in held.earlier:
+            w.notes.append("told_before")
+            return
         if held is not None and w.told.at < held.at:
             w.notes.append("superseded")
+            w.keep(i.VISIT, _visit_name(w, told.visit), replace(held, earlier=(*held.earlier, move)))
             return
         if told.now_visit != told.visit and _leads_to(w, told.now_visit, told.visit):
             raise Quarantined(Reason.MERGE_CYCLE, "MRG-5")
@@ -80,12 +85,15 @@ def tell_visit_moved(w: Weighing, told: VisitMoved) -> None:
             namespace=space,
             visit=told.visit,
             now_visit=told.now_visit,
-            patient=i.bare(told.patient),
+            patient=move[1],
             at=w.told.at,
+            earlier=(*held.earlier, (held.now_visit, held.patient)) if held is not None else (),
         )
-        w.keep(i.VISIT, w.pseudonyms.name("visit", space, told.visit), record)
+        w.keep(i.VISIT, _visit_name(w, told.visit), record)
     for case in sorted(w.identities.cases_of(space, told.visit)):
         identity = w.identities.by_case[case]
+        if identity.visit not in (told.visit, told.now_visit):
+            continue  # it has been on another visit since
         visits = tuple(dict.fromkeys((*(identity.visits or (identity.visit,)), told.now_visit)))
         moved = replace(identity, visit=told.now_visit, visits=visits)
         if i.person_of(identity.pid) != i.person_of(told.patient):
@@ -96,16 +104,39 @@ def tell_visit_moved(w: Weighing, told: VisitMoved) -> None:
         rekey_case(w, case)
 
 
+def _visit_name(w: Weighing, visit: str) -> str:
+    return w.pseudonyms.name("visit", w.told.namespace, visit)
+
+
 def _leads_to(w: Weighing, visit: str, end: str) -> bool:
+    """Whether moves lead, or ever led, from one visit to another."""
     seen: set[str] = set()
-    while visit not in seen:
-        if visit == end:
+    left = [visit]
+    while left:
+        if (each := left.pop()) == end:
             return True
-        seen.add(visit)
-        record = w.identities.visits.get((w.told.namespace, visit))
-        if record is None:
-            return False
-        visit = record.now_visit
+        record = w.identities.visits.get((w.told.namespace, each))
+        if record is not None and each not in seen:
+            seen.add(each)
+            left += [record.now_visit, *(now for now, _ in record.earlier)]
+    return False
+
+
+def _was_led(w: Weighing, person: i.Person, end: i.Person) -> bool:
+    """Whether merges lead, or ever led, from one patient to another.
+
+    What a later survivor has replaced counts, too: else a merge that was refused would be taken when the day is sent
+    again, after the one that spoke against it has been replaced.
+    """
+    seen: set[i.Person] = set()
+    left = [person]
+    while left:
+        if (each := left.pop()) == end:
+            return True
+        record = w.identities.merges.get(each)
+        if record is not None and each not in seen:
+            seen.add(each)
+            left += [i.person_of(survivor) for survivor in (record.survivor, *record.earlier)]
     return False
 
 

@@ -49,6 +49,7 @@ class IngestFlow:
         self._ledger, self._cipher, self._clock = ledger, cipher, clock
         self._last: dict[str, datetime] = {}
         self._said: dict[str, str] = {}
+        self._heard: dict[str, Any] = {}
         self.letters = Letters()
         self.journals = Journals(site.suites[0].id)
         self._looked: datetime | None = None
@@ -95,14 +96,17 @@ class IngestFlow:
             for suite, day in days.items()
         }
 
-    def hear(self, source: str) -> None:
-        """A frame of this source arrived; called from the doors' thread."""
+    def hear(self, source: str, at: datetime | None = None) -> None:
+        """A frame of this source arrived (at this event time, else now); called from the doors' thread."""
         suite = self._feeds.get(source)
         if suite is not None:
-            now = self._clock.now()
+            now = at or self._clock.now()
             self._watches[suite].hear(source, now, self._clock.monotonic())
             self.sources.hear(source, now)
-            metrics.HEARD.labels(source).set(now.timestamp())
+            heard = self._heard.get(source)
+            if heard is None:
+                heard = self._heard[source] = metrics.HEARD.labels(source)
+            heard.set(now.timestamp())
 
     def _look_after(self, now: datetime) -> None:
         """Rates and gauges, once in a while: nothing that an event waits for."""

@@ -5,7 +5,6 @@ acknowledgement waits for. `read` maps it into records: `first` must be durable 
 """
 
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -38,12 +37,14 @@ from .domain.told import Told
 from .domain.understanding import understand
 from .ledger import Ledger
 from .outputs import event_output, pointer_output
+from .remembered import Remembered
 
 __all__ = ["HL7", "Arrival", "Received", "Reception", "event_output", "pointer_output"]
 _log = get_logger("reception")
 LONGEST_TOKEN = 900_000  # what a Kafka record takes at most, less room for headers
 _KEPT_HEAD = 65_536
 _REMEMBERED = 100_000
+_ALL = 2**62
 
 
 class Reception:
@@ -56,7 +57,7 @@ class Reception:
         pseudonyms: Pseudonyms,
         encrypt: Callable[[bytes], bytes],
         clock: Clock,
-        hear: Callable[[str], None] = lambda source: None,
+        hear: Callable[[str, datetime], None] = lambda source, at: None,
         *,
         seal: Callable[[bytes], bytes] | None = None,
         open_token: Callable[[bytes], bytes] | None = None,
@@ -68,9 +69,9 @@ class Reception:
         self._seal, self._open = seal or encrypt, open_token
         self._sources = frozenset(site.hl7.sources) if site.hl7 else frozenset()
         self._profiles = profiles or {source: default_profile(site, source) for source in self._sources}
-        self._known: OrderedDict[str, datetime] = OrderedDict()
-        self._stored: dict[str, datetime] = {}
-        self._bodies: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+        self._known = Remembered[datetime](_REMEMBERED)
+        self._stored = Remembered[datetime](_ALL)
+        self._bodies = Remembered[int](_REMEMBERED)
         self.asked: set[str] | None = None  # ids of duplicates, while it is not known whether our journal was lost
 
     def arrive(self, frame: Frame, allowed: Callable[[str], bool] | None = None) -> Arrival:
@@ -92,9 +93,10 @@ class Reception:
         header = self._judged(header, broken)
         hash = sha256(body).hexdigest()
         id = derived_id("raw", header.application, header.facility, header.control_id, hash)
+        now = self._clock.now()
         if header.application in self._sources:
-            self._hear(header.application)
-            self.stamp(header, self._clock.now())
+            self._hear(header.application, now)
+            self.stamp(header, now)
         known = self._known.get(id)
         if known is not None:
             if self.asked is not None:
@@ -102,7 +104,7 @@ class Reception:
             known_answers = due(header, members, known, id)
             return Arrival(id, HL7, known, broken, "", header, answers=known_answers, repeated=True)
         stored = self._stored.get(id)
-        received = stored or self._clock.now()
+        received = stored or now
         token = self._token(body)
         if len(token) > LONGEST_TOKEN:
             body, broken, message, members = body[:_KEPT_HEAD], FaultKind.TOO_LONG.value, None, ()
@@ -169,11 +171,9 @@ class Reception:
     def remember(self, id: str, received: datetime, *, stored: bool = False) -> None:
         """This id is stored. With `stored` it lies on the broker since before a restart: read it again if it comes."""
         if stored:
-            self._stored[id] = received
+            self._stored.set(id, received)
             return
-        self._known[id] = received
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        self._known.set(id, received)
 
     def remember_sealed(self, sealed: bytes) -> None:
         """An entry of the journal is stored."""
@@ -188,7 +188,7 @@ class Reception:
     def forget(self, ids: Iterable[str]) -> None:
         """These are not stored after all."""
         for id in ids:
-            self._known.pop(id, None)
+            self._known.pop(id)
 
     def label(self, arrival: Arrival) -> str:
         """The source as a metric's label."""
@@ -215,7 +215,7 @@ class Reception:
         metrics.MESSAGES.labels(done.source, done.outcome).inc()
         if done.problem is not None:
             metrics.QUARANTINED.labels(done.problem.reason).inc()
-        if (stored := self._stored.pop(done.id, None)) is not None:
+        if (stored := self._stored.pop(done.id)) is not None:
             self.remember(done.id, stored)
         for output in done.first:
             if output.topic == HL7_RAW:
@@ -359,13 +359,11 @@ class Reception:
         known = header.application in self._sources or header.kind.startswith("fhir:")
         return header.application if known else "unknown"
 
-    def _flag_reuse(self, header: h.Header, hash: str) -> bool:
-        key = (header.application, header.facility, header.control_id)
+    def _flag_reuse(self, header: h.Header, digest: str) -> bool:
+        key, said = hash((header.application, header.facility, header.control_id)), int(digest[:16], 16)
         held = self._bodies.get(key)
-        self._bodies[key] = hash
-        if len(self._bodies) > _REMEMBERED:
-            self._bodies.popitem(last=False)
-        return held is not None and held != hash
+        self._bodies.set(key, said)
+        return held is not None and held != said
 
     def _tell(self, header: h.Header, mapped: Settled, id: str) -> None:
         if mapped.problem is None:

@@ -12,6 +12,8 @@ import os
 import time
 from collections import OrderedDict
 from hashlib import sha256
+from itertools import count
+from weakref import WeakSet
 
 from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -22,11 +24,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from .errors import CannotDecrypt, ConfigurationError
 
 PREFIX = b"o1."
-MESSAGES_PER_KEY = 2**20  # far below 2^32, where random nonces begin to meet
+MESSAGES_PER_KEY = 2**20  # nonces count (NIST SP 800-38D 8.2.1), so none is used twice under a key that only we have
 SECONDS_PER_KEY = 3600.0
 _ID, _NONCE, _WRAPPED = 8, 12, 48
 _HEAD = _ID + _NONCE + _WRAPPED
 _KEYS_KEPT = 512
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class _Master:
@@ -71,15 +74,18 @@ class PayloadCipher:
         self._most, self._longest = messages_per_key, seconds_per_key
         self._opened: OrderedDict[bytes, AESGCM] = OrderedDict()
         self._renew()
+        _ciphers.add(self)
 
     def encrypt(self, payload: bytes) -> bytes:
         """The token, url-safe base64 after its prefix; not the same twice. One thread at a time may call it."""
         if self._left <= 0 or time.monotonic() > self._until:
             self._renew()
         self._left -= 1
-        nonce = os.urandom(_NONCE)
-        sealed = self._key.encrypt(nonce, payload, self._head)
-        return PREFIX + base64.urlsafe_b64encode(self._head + nonce + sealed)
+        key, head, numbers = self._current
+        nonce = next(numbers).to_bytes(_NONCE, "big")
+        return PREFIX + base64.b64encode(b"".join((head, nonce, key.encrypt(nonce, payload, head)))).translate(
+            _URL_SAFE
+        )
 
     def decrypt(self, token: bytes) -> bytes:
         """The payload, or `CannotDecrypt`."""
@@ -97,7 +103,7 @@ class PayloadCipher:
 
     def _renew(self) -> None:
         data_key = AESGCM.generate_key(256)
-        self._key, self._head = AESGCM(data_key), self._first.wrap(data_key)
+        self._current = AESGCM(data_key), self._first.wrap(data_key), count()
         self._left, self._until = self._most, time.monotonic() + self._longest
 
     def _open(self, token: bytes) -> bytes:
@@ -112,6 +118,18 @@ class PayloadCipher:
             if len(self._opened) > _KEYS_KEPT:
                 self._opened.popitem(last=False)
         return key
+
+
+_ciphers: "WeakSet[PayloadCipher]" = WeakSet()
+
+
+def _part_ways() -> None:
+    """A forked child draws keys of its own: it must not count on under its parent's."""
+    for cipher in _ciphers:
+        cipher._renew()
+
+
+os.register_at_fork(after_in_child=_part_ways)
 
 
 def generate_key() -> str:

@@ -49,6 +49,7 @@ class Outbox:
         self._service = service
         self._stall = stall_seconds
         self._partitions: dict[str, int] = {}
+        self._sent: dict[str, Callable[[], None]] = {}
         self._changed = threading.Condition()
         self._outstanding = 0
         self._refused: str | None = None
@@ -102,10 +103,13 @@ class Outbox:
         message, topic = output.message, output.topic
         value = None if message is None else self._codec.encode(message)
         headers, place = self._headers(output, None), partition_of(output.suite, count)
+        sent = self._sent.get(topic)
+        if sent is None:
+            sent = self._sent[topic] = OUTPUTS_SENT.labels(topic).inc
 
         def delivered(error: Exception | None, offset: int) -> None:
             if error is None:
-                OUTPUTS_SENT.labels(topic).inc()
+                sent()
             done(error, offset)
 
         return self._sender.produce(topic, place, output.key.encode(), value, headers, delivered)

@@ -2,14 +2,16 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .escapes import Delimiters
 from .profile import SourceProfile
-from .tokens import BOM, Message, NotHl7, read_delimiters, tokenize
+from .tokens import BOM, Message, NotHl7, nth, read_delimiters, tokenize
 
 LONGEST_CONTROL_ID = 199
 _DEFAULT = Delimiters()
-_PLAIN = re.compile(r"[\x20-\x7e]*")
+_FIELDS = 17  # as many as are looked at
+_SHORT = 1024  # longer ones are not worth remembering
 _VERSION = re.compile(r"2\.[2-9](\.\d)?")
 
 
@@ -58,44 +60,62 @@ def read_header(body: bytes) -> tuple[Header, Message | None]:
         message = tokenize(body)
     except NotHl7 as error:
         return Header(fault=Fault("100", "MSH", str(error).splitlines()[0])), None
-    fields = message.msh.fields
-    d = message.delimiters
-    count = len(fields)
-
-    def text(field: int) -> str:
-        raw = fields[field] if field < count else b""
-        if not raw:
-            return ""
-        if d.repetition in raw:
-            raw = raw.split(d.repetition, 1)[0]
-        if d.component in raw:
-            raw = raw.split(d.component, 1)[0]
-        value = raw.decode("ascii", "replace")
-        return value if value.isascii() and value.isprintable() else ""
-
-    type_ = message.bytes_of(message.msh, 9, 2).decode("ascii", "replace")
-    kind, trigger = text(9), type_ if type_.isascii() and type_.isprintable() else ""
-    processing, version = text(11), text(12)
-    control = fields[10] if count > 10 else b""
-    fault = _fault(message, control, kind, trigger, version)
+    fields, d = message.msh.fields, message.delimiters
+    if len(fields) < _FIELDS:
+        fields = [*fields, *[b""] * (_FIELDS - len(fields))]
+    c, r = d.component, d.repetition
+    if len(message.msh.line) <= _SHORT:  # a source says the same in nearly all of them with every message
+        application, facility, to, there = _said(c, r, *fields[3:7])
+        kind, trigger = _kind(c, r, fields[9])
+        processing, version, accept, response = _said(c, r, fields[11], fields[12], fields[15], fields[16])
+    else:
+        application, facility, to, there = _said.__wrapped__(c, r, *fields[3:7])
+        kind, trigger = _kind.__wrapped__(c, r, fields[9])
+        processing, version, accept, response = _said.__wrapped__(c, r, fields[11], fields[12], fields[15], fields[16])
+    control = fields[10]
     header = Header(
         d,
-        text(3),
-        text(4),
-        text(7),
+        application,
+        facility,
+        _text(c, r, fields[7]),
         kind,
         trigger,
         control.decode("latin-1"),
         processing,
         version,
-        text(15),
-        text(16),
-        fault,
-        text(5),
-        text(6),
-        text(13),
+        accept,
+        response,
+        _fault(message, control, kind, trigger, version),
+        to,
+        there,
+        _text(c, r, fields[13]),
     )
     return header, message
+
+
+def _text(component: bytes, repetition: bytes, raw: bytes) -> str:
+    """The first component as text; empty if it is not plain."""
+    if not raw:
+        return ""
+    if repetition in raw:
+        raw = raw.split(repetition, 1)[0]
+    if component in raw:
+        raw = raw.split(component, 1)[0]
+    value = raw.decode("ascii", "replace")
+    return value if value.isascii() and value.isprintable() else ""
+
+
+@lru_cache(2048)
+def _said(component: bytes, repetition: bytes, *fields: bytes) -> tuple[str, ...]:
+    return tuple([_text(component, repetition, raw) for raw in fields])
+
+
+@lru_cache(1024)
+def _kind(component: bytes, repetition: bytes, raw: bytes) -> tuple[str, str]:
+    """MSH-9: the type and the trigger event."""
+    trigger = nth(raw.split(repetition, 1)[0], component, 2).decode("ascii", "replace")
+    plain = trigger.isascii() and trigger.isprintable()
+    return _text(component, repetition, raw), trigger if plain else ""
 
 
 def _fault(message: Message, control: bytes, kind: str, trigger: str, version: str) -> Fault | None:
@@ -105,11 +125,16 @@ def _fault(message: Message, control: bytes, kind: str, trigger: str, version: s
         return Fault("101", "MSH-9", "Expected a message type and a trigger event.")
     if not control or len(control) > LONGEST_CONTROL_ID:
         return Fault("101", "MSH-10", f"Expected a control id of 1 to {LONGEST_CONTROL_ID} characters.")
-    if not _PLAIN.fullmatch(control.decode("latin-1")):
+    if not (control.isascii() and control.decode("ascii").isprintable()):
         return Fault("102", "MSH-10", "Expected a control id of printable ASCII characters.")
-    if not _VERSION.fullmatch(version):
+    if not _is_version(version):
         return Fault("203", "MSH-12", "Expected an HL7 version from 2.2 to 2.9.")
     return None
+
+
+@lru_cache(256)
+def _is_version(version: str) -> bool:
+    return _VERSION.fullmatch(version) is not None
 
 
 def misdirected(header: Header, profile: SourceProfile) -> Fault | None:

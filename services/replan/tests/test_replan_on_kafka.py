@@ -118,7 +118,7 @@ def test_it_is_ready_soon_and_small(desk: Desk, tmp_path: Path) -> None:
         seconds = time.monotonic() - begun
         assert process.process
         parent = psutil.Process(process.process.pid)
-        wait_for("a child that stands by", lambda: len(parent.children(recursive=True)) == 2)
+        wait_for("a template and two solvers", lambda: len(parent.children(recursive=True)) == 3)
         time.sleep(4)
         resident = sum(p.memory_full_info().pss for p in (parent, *parent.children(recursive=True))) / 2**20
         print(f"ready in {seconds:.1f} s, {resident:.0f} MB")

@@ -16,8 +16,10 @@ from orloop_common.domain.derived import Alternative
 from orloop_common.messages import from_json, to_json
 from orloop_common.runtime.clock import SystemClock
 from orloop_common.runtime.grpcserve import connect, failure, serve
+from orloop_replan.adapters.children import Child, Started
 from orloop_replan.adapters.engine import open_engines
 from orloop_replan.adapters.servicer import ReplanServicer, mounted
+from orloop_replan.adapters.template import Template
 from orloop_replan.adapters.workers import ChildWorkers
 from orloop_replan.domain.solving import solve
 from orloop_replan.generate import generate
@@ -62,7 +64,11 @@ def open_with(engines: str, memory: int = 0) -> ChildWorkers:
     """Workers whose children's engines are those of `odd_engines.py`."""
     script = Path(__file__).parent / "odd_engines.py"
     workers = ChildWorkers(
-        SystemClock(), guard=100, standby=False, memory=memory, command=(sys.executable, str(script), engines)
+        SystemClock(),
+        guard=100,
+        standby=False,
+        memory=memory,
+        spawn=lambda settings: Child(Started(settings, (sys.executable, str(script), engines))),
     )
     assert workers._active is not None
     assert workers._active.warm.wait(100)
@@ -71,11 +77,13 @@ def open_with(engines: str, memory: int = 0) -> ChildWorkers:
 
 @pytest.fixture(scope="module")
 def workers() -> Iterator[ChildWorkers]:
-    made = ChildWorkers(SystemClock(), guard=100)
+    template = Template()
+    made = ChildWorkers(SystemClock(), guard=100, spawn=template.open)
     assert made._active is not None
     assert made._active.warm.wait(100)
     yield made
     made.close()
+    template.close()
 
 
 def test_a_child_gives_the_same_alternatives_as_this_process(workers: ChildWorkers) -> None:
@@ -175,9 +183,9 @@ def test_children_end_with_the_pipe() -> None:
     assert child.warm.wait(100)
     workers.start(Job(id="long", problem=LARGE))
     time.sleep(0.2)
-    assert child._process.stdin is not None
-    child._process.stdin.close()
-    assert child._process.wait(3) == 0
+    assert isinstance(child._process, Started)
+    child._process.jobs.close()
+    assert child._process._process.wait(3) == 0
     workers.close()
 
 

@@ -11,6 +11,7 @@ from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.service import Runtime, run_service
 
 from .adapters.servicer import ReplanServicer, mounted
+from .adapters.template import Template
 from .adapters.workers import ChildWorkers, low_priority
 from .backups import BackupDesk
 from .flow import TOPICS, ReplanFlow
@@ -34,16 +35,14 @@ def run(runtime: Runtime[Settings]) -> None:
     except (SiteFileError, RulesFileError) as error:
         raise ConfigurationError(f"ORLOOP_SITE or the rules catalogue: {error}") from None
     suites = [layout.id for layout in site.suites if settings.wants(layout.id)]
-    workers = ChildWorkers(
-        clock, guard=settings.solve_limit, standby=settings.standby, memory=settings.solver_memory, data=settings.data
-    )
-    backups = BackupDesk(clock, lambda: low_priority(settings.solver_memory, settings.data), every=settings.backups)
+    template = Template(settings.data)
+    guard, memory = settings.solve_limit, settings.solver_memory
+    workers = ChildWorkers(clock, guard=guard, standby=settings.standby, memory=memory, spawn=template.open)
+    backups = BackupDesk(clock, lambda: low_priority(template.open, memory), every=settings.backups)
     flow = ReplanFlow(site, suites, workers, clock, rules.digest, backups=backups)
 
     def open_workers() -> ChildWorkers:
-        return ChildWorkers(
-            clock, guard=settings.solve_limit, standby=False, memory=settings.solver_memory, data=settings.data
-        )
+        return ChildWorkers(clock, guard=guard, standby=False, memory=memory, spawn=template.open)
 
     def find(proposal: str) -> Proposal | None:
         return next((p for s in flow.suites() if (p := flow.proposals(s).get(proposal))), None)
@@ -59,3 +58,4 @@ def run(runtime: Runtime[Settings]) -> None:
         questions.close()
         workers.close()
         backups.close()
+        template.close()

@@ -66,19 +66,33 @@ def serve(open_engines: Open, settings: ChildSettings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when this process ends
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that a library prints may get between the frames
-    if settings.nice:
-        os.nice(settings.nice)
-    if settings.memory:
-        bound_memory(settings.memory)
+    settle_down(settings)
     inbox = _Inbox(sys.stdin.buffer)  # from here on the process ends with its parent
-    _warm(open_engines(settings.limits, lambda: False)[0], settings.limits)
-    write(answers, Frame(WARM, 0))
+    warm_first_engine(open_engines(settings.limits, lambda: False)[0], settings.limits)
+    _work(open_engines, settings, inbox, answers)
+
+
+def work(open_engines: Open, settings: ChildSettings, jobs: BinaryIO, answers: BinaryIO) -> None:
+    """Work in a process that is warm, until the parent closes the pipe."""
+    _work(open_engines, settings, _Inbox(jobs), answers)
+
+
+def _work(open_engines: Open, settings: ChildSettings, inbox: _Inbox, answers: BinaryIO) -> None:
+    write(answers, Frame(WARM, os.getpid()))
     while True:
         number, job = inbox.jobs.get()
         write(answers, _answer(number, job, open_engines, settings.limits, inbox))
 
 
-def _warm(engine: Engine, limits: Limits) -> None:
+def settle_down(settings: ChildSettings) -> None:
+    """Give way to others, and use no more memory, as the settings say."""
+    if settings.nice:
+        os.nice(settings.nice)
+    if settings.memory:
+        bound_memory(settings.memory)
+
+
+def warm_first_engine(engine: Engine, limits: Limits) -> None:
     """Load and compile what the first engine uses; one that cannot even do this is passed over job by job."""
     for solved in warm_up(engine, limits, _report):
         if solved.solver.path == "right_shift":

@@ -1,6 +1,7 @@
 """Frames between parent and child: a length of four bytes, what it is in one, a job's number in four, and JSON.
 
-The parent sends `JOB` and `STOP`; the child says `WARM` once, then `ANSWER` or `STOPPED` to each job.
+The parent sends `JOB` and `STOP`; the child says `WARM` once, with its process id for a number, then `ANSWER` or
+`STOPPED` to each job.
 """
 
 import struct

@@ -28,6 +28,7 @@ from .verify_draw import draw_problem, relax
 
 LIMITS = FixLimits(scout=500, decodes=1000, samples=20, growth=(8,), least_work=0)
 EMERGENCY = "emergency-never-postponed"
+LINE_EVERY = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +133,21 @@ def verify_many(seeds: Sequence[int], jobs: int = 1, most_rooms: int = 6, bar: b
             total.add(verdict)
             for sentence in verdict.wrong:
                 print(f"seed {verdict.seed}: {sentence}", file=sys.stderr, flush=True)
-            if bar and (total.problems % 10 == 0 or total.problems == len(seeds)):
-                _draw_bar(total, len(seeds))
+            if total.problems % (10 if bar else LINE_EVERY) == 0 or total.problems == len(seeds):
+                _tell(total, len(seeds), bar)
     return total
 
 
-def _draw_bar(total: Verified, of: int) -> None:
-    done = 40 * total.problems // of
-    bar = "#" * done + "." * (40 - done)
-    print(f"\r[{bar}] {total.problems}/{of}, {len(total.wrong)} wrong ", end="", file=sys.stderr, flush=True)
+def _tell(total: Verified, of: int, bar: bool) -> None:
+    """How far it is: a bar in a terminal, now and then a line elsewhere."""
+    said = f"{total.problems}/{of}, {len(total.wrong)} wrong "
+    if bar:
+        done = 40 * total.problems // of
+        print(f"\r[{'#' * done}{'.' * (40 - done)}] {said}", end="", file=sys.stderr, flush=True)
+        if total.problems == of:
+            print(file=sys.stderr)
+    elif of > LINE_EVERY:
+        print(said.strip(), file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

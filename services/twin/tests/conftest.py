@@ -86,6 +86,11 @@ def site() -> Site:
 
 
 @pytest.fixture(scope="session")
+def twenty() -> Site:
+    return parse_site(SITE.with_name("twenty-site.yaml").read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
 def speaker(site: Site) -> Speaker:
     assert site.hl7 is not None
     return Speaker(MIDNIGHT, site.hl7)

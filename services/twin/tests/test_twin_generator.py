@@ -106,3 +106,16 @@ def test_recovery_beds_are_enough_for_the_day_as_booked(site: Site) -> None:
             here += step
             peak = max(peak, here)
         assert peak <= beds
+
+
+def test_a_suite_of_twenty_rooms_has_a_day_of_its_own_size(twenty: Site) -> None:
+    for day in days(twenty, "twenty")[:20]:
+        rooms = rooms_of(day)
+        assert len(rooms) == 18
+        assert {"8", "18"}.isdisjoint(rooms)
+        waiting = [case for case in day.cases if case.first.start >= 10 * 3600]
+        assert 30 <= len(waiting) <= 65
+        for one in day.cases:
+            for other in day.cases:
+                if one.id < other.id and one.surgeon == other.surgeon and not (one.add_on or other.add_on):
+                    assert one.first.end <= other.first.start or other.first.end <= one.first.start

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
+from siu_words import CANARIES, make_site, write_siu
 
 from orloop_common.domain.records import CaseRecord
 from orloop_common.domain.site import Site
@@ -32,73 +33,13 @@ from orloop_ingest.domain.pseudonyms import Pseudonyms
 from orloop_ingest.ledger import Ledger
 from orloop_ingest.reception import Received, Reception
 
-SITE = """
-site: test
-timezone: Europe/Berlin
-day_boundary: "04:00"
-suites:
-  - id: {suite}
-    rooms:
-      - {{id: "1", service: urology, block_start: "07:30", block_end: "15:30", closes: "19:00"}}
-      - {{id: "3", service: orthopaedics, block_start: "07:30", block_end: "15:30", closes: "19:00"}}
-hl7:
-  sources: {{{source}: {{suite: {suite}}}}}
-  facility: DEMO
-  rooms: {{OR1: "1", OR3: "3"}}
-  services: {{ORT: orthopaedics, URO: urology}}
-  milestones: {{WHEELS_IN: patient_in_room, INCISION: procedure_start, PROC_END: procedure_end,
-                WHEELS_OUT: patient_out_of_room, PACU_IN: pacu_in}}
-  pacu_locations: [PACU]
-"""
-CANARIES = ("Zzyxcanary", "CANARYMRN77", "19511123", "Canary Lane", "free canary text")
-
 Say = Callable[..., bytes]
-
-
-def write_siu(
-    trigger: str = "S12",
-    *,
-    source: str = "TWIN",
-    case: str = "A100",
-    control: str = "M1",
-    version: str = "V1",
-    sent: str = "20260302071500+0000",
-    start: str = "20260302090000+0000",
-    end: str = "20260302103000+0000",
-    room: str = "OR3",
-    reason: str = "",
-    obx: tuple[str, ...] = (),
-    drop: tuple[str, ...] = (),
-    replace: dict[str, str] | None = None,
-    header: str = "P|2.5.1",
-) -> bytes:
-    """A SIU of the default profile; `drop` leaves segments out, `replace` puts another line for one."""
-    lines = {
-        "MSH": f"MSH|^~\\&|{source}|DEMO|ORLOOP|ORLOOP|{sent}||SIU^{trigger}^SIU_S12|{control}|{header}",
-        "SCH": f"SCH||{case}|||{version}|{reason}|ELECTIVE||90|min|||||||||||||||Booked",
-        "TQ1": f"TQ1|1||||||{start}|{end}|4^Elective",
-        "NTE": "NTE|1||free canary text",
-        "PID": "PID|1||CANARYMRN77^^^DEMO^MR||Zzyxcanary^Ada||19511123|F|||Canary Lane",
-        "PV1": "PV1|1|I|WARD1|||||||ORT|||||||||VN" + case,
-        **{f"OBX{n}": f"OBX|{n}|{line}" for n, line in enumerate(obx, 1)},
-        "RGS": "RGS|1",
-        "AIS": "AIS|1||5-820^Hip replacement^OPS|||||||Booked",
-        "AIL": f"AIL|1||{room}^^^DEMO|||{start}|||90|min||Booked",
-        "AIP": "AIP|1||S017^Meyer^Anna|SURGEON",
-        "AIG": "AIG|1||LAPTOWER^Laparoscopy tower",
-    }
-    lines |= replace or {}
-    return "".join(line + "\r" for name, line in lines.items() if name not in drop).encode()
 
 
 @pytest.fixture
 def siu() -> Say:
     """`siu("S14", case="A1", obx=("DTM|INCISION||20260302093000+0000",))`."""
     return write_siu
-
-
-def make_site(suite: str = "main", source: str = "TWIN") -> str:
-    return SITE.format(suite=suite, source=source)
 
 
 @pytest.fixture
@@ -178,6 +119,7 @@ class Ingest:
             "ORLOOP_MANUAL_PORT": str(self.manual_port),
             "ORLOOP_TOKEN_SECRET": self.token_secret,
             "ORLOOP_IDENTITY_SECRET": "i" * 40,
+            "ORLOOP_IDENTITY_DAYS": "0",  # the clock is the system's, and what is told is of March 2026
             "ORLOOP_PAYLOAD_KEY": self.payload_key,
             "ORLOOP_DATA": str(self.folder / "data"),
             **self.more,

@@ -1,81 +1,16 @@
-"""The acknowledgement contract, line by line: its own table is the parameters."""
-
-import itertools
+"""The acknowledgement contract beyond its table (`test_ingest_contract` plays that in every mode): bytes and batches."""
 
 import pytest
+from siu_words import batch, with_msh
 
 from orloop_common.messages import HL7_RAW
-from orloop_common.runtime.mllp import Fault, FaultKind, Frame
+from orloop_common.runtime.mllp import Frame
 from orloop_ingest.domain.acknowledging import CONTRACT, Came, Then, answers, wanted
 from orloop_ingest.domain.hl7 import Header
 
 
 def codes(found) -> list[str]:
     return [answer.split(b"\r")[1].split(b"|")[1].decode() for answer in found]
-
-
-def with_msh(body: bytes, **fields: str) -> bytes:
-    head, rest = body.split(b"\r", 1)
-    parts = head.decode().split("|")
-    for name, value in fields.items():
-        number = int(name[1:]) - 1
-        parts += [""] * (number + 1 - len(parts))
-        parts[number] = value
-    return "|".join(parts).encode() + b"\r" + rest
-
-
-# What arrives for each line of the contract, as a frame or a fault; what connections see is in test_ingest_intake.
-def arrivals(siu, came: Came, **msh: str):
-    body = with_msh(siu(), **msh)
-    return {
-        Came.GOOD: Frame(body),
-        Came.UNMAPPED: Frame(with_msh(siu(drop=("SCH",)), **msh)),
-        Came.REPEATED: Frame(body),
-        Came.REUSED: Frame(with_msh(siu(version="V2"), **msh)),
-        Came.BAD_HEADER: Frame(with_msh(siu(), **{**msh, "f12": "1.0"})),
-        Came.MISDIRECTED: Frame(with_msh(siu(), **{**msh, "f11": "T"})),
-        Came.TOO_LONG: Fault(FaultKind.TOO_LONG, body[:4096], 9 * 2**20),
-        Came.NO_FRAME: Fault(FaultKind.CUT_SHORT, body[:60], 60),
-        Came.HALF_FRAME: Fault(FaultKind.CUT_SHORT, body[:60], 60),
-    }[came]
-
-
-ON_ARRIVAL = (
-    Came.GOOD,
-    Came.UNMAPPED,
-    Came.REPEATED,
-    Came.REUSED,
-    Came.BAD_HEADER,
-    Came.MISDIRECTED,
-    Came.TOO_LONG,
-    Came.NO_FRAME,
-    Came.HALF_FRAME,
-)
-CONDITIONS = ("", "AL", "NE", "ER", "SU")
-
-
-@pytest.mark.parametrize("came", ON_ARRIVAL, ids=lambda came: came.name.lower())
-@pytest.mark.parametrize(("accept", "application"), list(itertools.product(CONDITIONS, CONDITIONS)))
-def test_what_arrives_is_answered_kept_and_told_as_the_contract_says(desk, siu, canaries, came, accept, application):
-    rule = CONTRACT[came]
-    if came in (Came.REPEATED, Came.REUSED):
-        desk.tell(with_msh(siu(), f15=accept, f16=application))
-    told = arrivals(siu, came, f15=accept, f16=application)
-    received = desk.reception.receive(told) if isinstance(told, Frame) else desk.reception.refuse(told)
-    good = not rule.error
-    if not rule.original:
-        due = []
-    elif not accept and not application:
-        due = [rule.original]
-    elif good:
-        due = [rule.accept] * wanted(accept, True) + [rule.application] * wanted(application, True)
-    else:
-        due = ([rule.accept] * wanted(accept, False) + [rule.application] * wanted(application, False))[:1]
-    assert codes(received.answers) == due
-    assert all((b"\rERR|" in answer) == rule.error for answer in received.answers)
-    assert any(o.topic == HL7_RAW for o in received.first) == rule.raw
-    assert bool([e for e in received.events if type(e).__name__ != "CaseDoubted"]) == rule.events
-    assert [word for word in canaries for answer in received.answers if word.encode() in answer] == []
 
 
 @pytest.mark.parametrize(
@@ -122,25 +57,12 @@ def test_a_duplicate_after_a_restart_gets_the_very_bytes_of_the_first_answer(des
     assert again.events == ()
 
 
-def test_a_test_message_on_the_production_door_is_kept_and_makes_no_event(desk, siu):
-    received = desk.tell(with_msh(siu(), f11="T"))
-    assert codes(received.answers) == ["AR"]
-    assert b"ERR||MSH^1^11|202" in received.answers[0]
-    assert received.events == ()
-    assert desk.raws[-1].problem.startswith("bad_header")
-
-
 def test_a_certificate_of_another_source_is_refused_and_kept(desk, siu):
     arrival = desk.reception.arrive(Frame(siu()), frozenset({"OTHER"}).__contains__)
     assert codes(arrival.answers.all) == ["AR"]
     received = desk.reception.read(arrival)
     assert received.events == ()
     assert received.first[0].topic == HL7_RAW
-
-
-def batch(*messages: bytes, count: int | None = None) -> bytes:
-    trailer = f"BTS|{len(messages) if count is None else count}\rFTS|1\r".encode()
-    return b"FHS|^~\\&|TWIN|DEMO\rBHS|^~\\&|TWIN|DEMO\r" + b"".join(messages) + trailer
 
 
 def test_a_batch_is_answered_message_by_message_in_one_batch(desk, siu):
@@ -161,13 +83,3 @@ def test_a_later_message_of_a_batch_knows_the_earlier_ones(desk, siu):
     moved = siu("S13", control="M2", version="V2", room="OR1")
     received = desk.tell(batch(siu(), moved))
     assert [event.room for event in received.events] == ["3", "1"]
-
-
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_a_batch_with_a_wrong_count_is_refused_whole_so_that_the_sender_keeps_it(desk, siu, count):
-    rule = CONTRACT[Came.BAD_BATCH]
-    received = desk.tell(batch(siu(), siu(control="M2", case="A2"), count=count))
-    assert codes(received.answers) == [rule.original]
-    assert b"ERR||BTS^1^1|100" in received.answers[0]
-    assert received.events == ()
-    assert desk.raws[-1].problem.startswith("bad_header")

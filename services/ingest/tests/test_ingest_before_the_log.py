@@ -149,5 +149,6 @@ def test_a_journal_that_was_declared_lost_meanwhile_gives_up_what_was_in_it_and_
     assert (second.journal.id != lost, second.journals.of(second.journal.id).state) == (True, OPEN)
     assert second.journals.of(lost).state == LOST
     assert list((second.journal.folder / f"lost-{lost}").glob("*.segment"))
-    assert second.tell(*many(siu, 1)) and second.raws[-1] == "M1", "what was lost is taken if it comes again"
+    second.tell(*many(siu, 1))
+    assert second.raws[-1] == "M1", "what was lost is taken if it comes again"
     assert second.journal.last - second.opening._committer.drained == 0

@@ -131,8 +131,10 @@ class MllpDecoder:
 
     def _outside(self, data: bytes, at: int, out: list[Frame | Fault]) -> int:
         begin = data.find(VT, at)
-        junk = data[at : begin if begin >= 0 else len(data)].replace(CR, b"").replace(LF, b"")
-        self._junk_length += len(junk)
+        junk = data[at : begin if begin >= 0 else len(data)]
+        if not self._junk_length:
+            junk = junk.lstrip(CR + LF)  # an empty line after a frame is no fault
+        self._junk_length += len(junk) - junk.count(CR) - junk.count(LF)
         self._junk += junk[: max(0, KEPT - len(self._junk))]
         if begin < 0:
             return len(data)
@@ -214,6 +216,6 @@ class MllpDecoder:
 
     def _end_junk(self, out: list[Frame | Fault]) -> None:
         if self._junk_length:
-            out.append(Fault(FaultKind.JUNK, bytes(self._junk), self._junk_length))
+            out.append(Fault(FaultKind.JUNK, bytes(self._junk.rstrip(CR + LF)), self._junk_length))
             self._junk.clear()
             self._junk_length = 0

@@ -40,6 +40,11 @@ def test_two_hundred_random_plans_are_sound_and_their_bounds_hold() -> None:
     assert total.counted["postpones"] > 10
 
 
+@pytest.mark.parametrize("seed", [321, 1049])
+def test_the_extra_time_of_a_turnover_runs_from_the_true_end_of_a_case_that_is_over(seed: int) -> None:
+    assert verify.verify(seed).wrong == ()
+
+
 def test_random_problems_are_problems_and_every_way_to_change_them_occurs() -> None:
     given = generate(5, "storm", 3, "full")
     for change in (*AWKWARD, *EASINGS):

@@ -306,7 +306,8 @@ class _Builder:
         for index, held in enumerate(self.problem.committed):
             r = self.room_index.get(held.room)
             if r is not None:
-                start, end = self.span(held.occupied)
+                # not cut off at the first tick: the extra time of a turnover runs from the true end
+                start, end = self.down(held.occupied.start), self.up(held.occupied.end)
                 blocked[r].append((start, end, index))
                 last[r] = max(last[r], self.up(held.occupied.end))
         return blocked, last

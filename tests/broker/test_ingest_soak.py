@@ -28,14 +28,16 @@ def test_nothing_acknowledged_is_lost_and_nothing_told_twice(
     day = plans(names, 1500, 1, 0.02, 0.02)
     outcomes = []
     for where, steps, every, restart in ((broker, undisturbed(day), 0, 0), (own_broker, day, 500, 800)):
-        stand = Stand(tmp_path / f"every{every}", site, where, rate=0).start()
+        more = {"ORLOOP_DOORS_WAIT_SECONDS": "0.5"}
+        stand = Stand(tmp_path / f"every{every}", site, where, rate=0, more=more).start()
         try:
-            outcomes.append(Run(stand, steps, every, restart)(within=90))
+            outcomes.append(Run(stand, steps, every, restart, away=4.0)(within=90))
         finally:
             stand.stop()
     verdict = judge(outcomes[1], outcomes[0], [step for steps in day.values() for step in steps])
     assert verdict.kills >= 2
     assert verdict.broker_restarts == 1
+    assert verdict.while_away > 50, "senders need not wait for the broker"
     assert verdict.cuts >= 10
     assert verdict.resends >= 10
     assert verdict.good, verdict.text()

@@ -1,8 +1,9 @@
 """Nothing acknowledged is lost and nothing is told twice, whatever is killed: `make soak`.
 
 Twenty sources send a day with 1 % resends and 1 % cut connections while ingest is killed (SIGKILL) every 5,000
-acknowledgements and the broker once. Then every acknowledged message is looked for in the raw topic, byte for byte, by
-decrypting it; and the log is compared, event by event and by its fold, with that of an undisturbed run of the same day.
+acknowledgements (started again at once, whether the broker is there or not) and the broker is killed once and stays
+away for a minute, while senders go on. Then every acknowledged message is looked for in the raw topic, byte for byte,
+by decrypting it; and the log is compared, event by event and by its fold, with that of an undisturbed run of the day.
 """
 
 import argparse
@@ -46,6 +47,7 @@ class Outcome:
     broker_restarts: int = 0
     cuts: int = 0
     connections: int = 0
+    while_away: int = 0
     acknowledged: list[Said] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -60,6 +62,7 @@ class Verdict:
     cuts: int
     kills: int
     broker_restarts: int
+    while_away: int
     seconds: float
     events: int
     lost: list[str]
@@ -89,7 +92,8 @@ class Verdict:
         lines = [
             f"{self.acknowledged:,} of {self.messages:,} messages acknowledged in {self.seconds:.0f} s, of which "
             f"{self.resends:,} resends; {self.cuts:,} connections cut, ingest killed {self.kills} times, "
-            f"the broker {self.broker_restarts} times; {self.events:,} events"
+            f"the broker {self.broker_restarts} times ({self.while_away:,} messages acknowledged while it was away); "
+            f"{self.events:,} events"
         ]
         lines += [f"{len(what):>7,} {name}{': ' if what else ''}{', '.join(what[:5])}" for name, what in found.items()]
         return "\n".join([*lines, "PROVEN" if self.good else "BROKEN"])
@@ -105,6 +109,7 @@ def judge(disturbed: Outcome, calm: Outcome, steps: list[Step]) -> Verdict:
         cuts=disturbed.cuts,
         kills=disturbed.kills,
         broker_restarts=disturbed.broker_restarts,
+        while_away=disturbed.while_away,
         seconds=disturbed.seconds,
         events=len(disturbed.ids),
         lost=lost,
@@ -119,7 +124,13 @@ def judge(disturbed: Outcome, calm: Outcome, steps: list[Step]) -> Verdict:
 
 @dataclass
 class Run:
-    """All sources sending to one stand. `kill_every` acknowledgements ingest is killed, `restart_at` the broker."""
+    """All sources sending to one stand. `kill_every` acknowledgements ingest is killed, `restart_at` the broker.
+
+    Parameters
+    ----------
+    away
+        Seconds until the broker is started again.
+    """
 
     stand: Stand
     plans: dict[str, list[Step]]
@@ -127,6 +138,8 @@ class Run:
     restart_at: int = 0
     show: bool = False
     title: str = ""
+    away: float = 0.0
+    _while_away: int = 0
     _done: int = 0
     _kills: int = 0
     _restarts: int = 0
@@ -140,7 +153,8 @@ class Run:
         seconds = time.monotonic() - began
         undelivered: list[str] = []
         try:
-            self.stand.drained(90)
+            self.stand.wait_ready()
+            self.stand.drained(max(90, 10 * self.away))
         except AssertionError as error:
             undelivered.append(str(error))
         acknowledged = [said for sender in senders for said in sender.acknowledged]
@@ -150,6 +164,7 @@ class Run:
         outcome = look(self.stand)
         outcome.sent = sum(len(steps) for steps in self.plans.values())
         outcome.seconds, outcome.acknowledged = seconds, acknowledged
+        outcome.while_away = self._while_away
         outcome.kills, outcome.broker_restarts = self._kills, self._restarts
         outcome.cuts = sum(sender.cuts for sender in senders)
         outcome.connections = sum(sender.connections for sender in senders)
@@ -189,10 +204,13 @@ class Run:
 
     def _kill_ingest(self) -> None:
         self.stand.kill()
-        self.stand.start()
+        self.stand.start(wait=False)
 
     def _kill_broker(self) -> None:
         self.stand.broker.kill()
+        before = self._done
+        time.sleep(self.away)
+        self._while_away = self._done - before
         self.stand.broker.start().wait_ready()
 
     async def _tell(self) -> None:
@@ -265,7 +283,7 @@ def named_sources(sources: int, suites: int, prefix: str = "suite") -> dict[str,
     return {f"SOAK{k:02d}": f"{prefix}{k % suites}" for k in range(sources)}
 
 
-def soak(total: int, sources: int, kill_every: int, seed: int, home: Path, show: bool) -> Verdict:
+def soak(total: int, sources: int, kill_every: int, away: float, seed: int, home: Path, show: bool) -> Verdict:
     """Both runs, each on a broker of its own."""
     names = named_sources(sources, max(1, sources // 4))
     site = site_file(names=names)
@@ -276,7 +294,7 @@ def soak(total: int, sources: int, kill_every: int, seed: int, home: Path, show:
             stand = Stand(home / title.strip() / "ingest", site, broker, rate=0).start()
             try:
                 restart = total // 2 + kill_every // 2 if every else 0
-                outcomes.append(Run(stand, steps, every, restart, show, title)())
+                outcomes.append(Run(stand, steps, every, restart, show, title, away)())
             finally:
                 stand.stop()
     return judge(outcomes[1], outcomes[0], [step for steps in day.values() for step in steps])
@@ -288,11 +306,20 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--sources", type=int, default=20)
     parser.add_argument("--kill-every", type=int, default=5_000, help="acknowledged messages between two SIGKILLs")
+    parser.add_argument("--away", type=float, default=60, help="seconds for which the broker is away")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-ingest-") as home:
-        verdict = soak(given.messages, given.sources, given.kill_every, given.seed, Path(home), show=not given.json)
+        verdict = soak(
+            given.messages,
+            given.sources,
+            given.kill_every,
+            given.away,
+            given.seed,
+            Path(home),
+            show=not given.json,
+        )
     print(json.dumps(asdict(verdict), indent=1) if given.json else verdict.text())
     sys.exit(0 if verdict.good else 1)
 

@@ -63,8 +63,8 @@ class Stand:
         assert self._process is not None, "ingest was not started"
         return psutil.Process(self._process.pid)
 
-    def start(self, within: float = 120) -> "Stand":
-        """Start ingest and wait until it takes messages."""
+    def start(self, within: float = 120, *, wait: bool = True) -> "Stand":
+        """Start ingest, and wait until it has read the log."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ORLOOP_")}
         ours = {
             "ORLOOP_KAFKA": self.broker.bootstrap,
@@ -89,6 +89,11 @@ class Stand:
             )
         if self.core is not None:
             self.process.cpu_affinity([self.core])
+        return self.wait_ready(within) if wait else self
+
+    def wait_ready(self, within: float = 120) -> "Stand":
+        """Wait until it has read the log."""
+        assert self._process is not None, "ingest was not started"
         deadline = time.monotonic() + within
         while not self._ready():
             assert self._process.poll() is None, f"ingest ended:\n{self.log[-3000:]}"

@@ -178,7 +178,8 @@ class Cluster:
         from confluent_kafka.admin import NewTopic
 
         if topics:
-            new = [NewTopic(t.name, t.partitions, replication, config=dict(t.settings)) for t in topics]
+            safe = {"min.insync.replicas": "2"} if replication >= 3 else {}  # else acks=all may mean one machine's word
+            new = [NewTopic(t.name, t.partitions, replication, config={**t.settings, **safe}) for t in topics]
             self._done(self._admin.create_topics(new, request_timeout=self.timeout))
 
     def _alter(self, differences: list[Difference]) -> None:

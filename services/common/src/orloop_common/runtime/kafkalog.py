@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import ConfigResource
 
 from . import kafka
 from .errors import ClientFailed
@@ -59,6 +60,7 @@ class KafkaLog:
         self._targets: dict[Partition, int] = {}  # the end when the partition was assigned
         self._assignment = 0
         self._warned: set[str] = set()
+        self._gathering, self._gathers = threading.Event(), False  # the event is never set: it waits and no more
 
     def open(self, listener: Listener) -> None:
         self._listener = listener
@@ -82,9 +84,12 @@ class KafkaLog:
                 records.clear()  # they belong to an assignment that is over, and will come again
             if message is None:
                 break
+            if wait and self._gathers:
+                self._gathering.wait(self._settings.gather_seconds)
             wait = 0
             if (raw := self._take(message)) is not None:
                 records.append(raw)
+        self._gathers = self._settings.gather_seconds > 0 and len(records) < limit  # not while there is much to read
         if self._reach.fatal is not None:
             raise ClientFailed(self._reach.fatal)
         return records
@@ -236,6 +241,8 @@ class KafkaSender:
 
     def __init__(self, bootstrap: str, client_id: str, *, polled: bool = True, **more: Any) -> None:
         self._reach = _Reach("writer", bootstrap)
+        self._bootstrap, self._client_id = bootstrap, client_id
+        self._admin: kafka.AdminClient | None = None
         self._producer = kafka.producer(bootstrap, client_id, self._reach.on_error, **more)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="kafka-sender", daemon=True)
@@ -255,6 +262,16 @@ class KafkaSender:
         if found is None or found.error is not None or not found.partitions:
             return 0
         return min(min(len(p.replicas), len(p.isrs) + 1) for p in found.partitions.values())
+
+    def insists_on(self, topic: str) -> int:
+        """How many replicas must have a record before it is acknowledged (min.insync.replicas); 0 if nobody answers."""
+        self._admin = self._admin or kafka.admin(self._bootstrap, f"{self._client_id}-admin")
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        try:
+            found = self._admin.describe_configs([resource], request_timeout=2.0)[resource].result(3.0)
+        except (KafkaException, TimeoutError):
+            return 0
+        return int(found["min.insync.replicas"].value or 0)
 
     def partitions_of(self, topic: str) -> int | None:
         try:

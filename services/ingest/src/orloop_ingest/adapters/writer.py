@@ -52,9 +52,9 @@ class Poster:
 
 
 class Replicas:
-    """Whether the broker alone makes a raw record durable: three replicas, at least two of them in sync."""
+    """Whether the broker alone makes a raw record durable: three replicas, two of which must have it first."""
 
-    NEEDED, EVERY_SECONDS = 3, 10.0
+    NEEDED, INSISTED, EVERY_SECONDS = 3, 2, 10.0
 
     def __init__(self, sender: KafkaSender) -> None:
         self._sender = sender
@@ -63,6 +63,7 @@ class Replicas:
     def watch(self, stop: Event) -> None:
         """Ask now and then; anything but a clear yes is a no."""
         while True:
-            self.enough = self._sender.replicas_of(HL7_RAW) >= self.NEEDED
+            many = self._sender.replicas_of(HL7_RAW) >= self.NEEDED
+            self.enough = many and self._sender.insists_on(HL7_RAW) >= self.INSISTED
             if stop.wait(self.EVERY_SECONDS):
                 return

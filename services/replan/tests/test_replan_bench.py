@@ -77,6 +77,9 @@ def test_a_peer_that_breaks_a_rule_or_counts_another_cost_is_refused() -> None:
     assert judged({**fair, "objective": cost})["cost"] == cost
     with pytest.raises(PeerError, match=f"Expected somebody to count {cost}, got 1"):
         judged({**fair, "objective": 1})
+    assert judged({**fair, "objective": cost + 2, "status": "FEASIBLE"})["cost"] == cost
+    with pytest.raises(PeerError, match=f"Expected somebody to count {cost}, got {cost + 2}"):
+        judged({**fair, "objective": cost + 2, "status": "OPTIMAL"})
     with pytest.raises(PeerError, match="from below"):
         judged({**fair, "bound": cost + 1})
     placed = [place for place in chosen if place >= 0]

@@ -68,6 +68,7 @@ def test_what_hapi_sends_is_acknowledged_kept_and_understood(
         "ORLOOP_MLLP_PORT": str(port),
         "ORLOOP_MANUAL_PORT": str(free_port()),
         "ORLOOP_IDENTITY_SECRET": "i" * 40,
+        "ORLOOP_IDENTITY_DAYS": "0",  # the peer tells of a day that is long past
         "ORLOOP_TOKEN_SECRET": "t" * 40,
         "ORLOOP_PAYLOAD_KEY": generate_key(),
         "ORLOOP_DATA": str(tmp_path / "data"),

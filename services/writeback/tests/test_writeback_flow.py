@@ -8,6 +8,7 @@ from writing_back import Mesh
 from orloop_common.domain import events as e
 from orloop_common.domain.vocabulary import ChangeAnswer, Milestone, Mode
 from orloop_common.messages import CASE_IDENTITY, WRITEBACK_STATUS
+from orloop_common.runtime import Output
 from orloop_common.testing.suite import booked, change, clock, milestone, tick
 from orloop_writeback.flow import TOPICS
 
@@ -238,6 +239,14 @@ def test_a_case_without_a_known_sender_is_given_back_to_people() -> None:
     mesh.approve(A)
     mesh.bus.logs.pop((CASE_IDENTITY, 0))
     mesh.start()
+    mesh.run()
+    assert mesh.answers() == [("hip", "refused")]
+
+
+def test_a_sender_that_ingest_has_let_go_of_is_not_known_any_more() -> None:
+    mesh = Mesh()
+    mesh.approve(A)
+    mesh.bus.publish(Output(CASE_IDENTITY, "main/hip", "main", None, "identity/hip/gone"))
     mesh.run()
     assert mesh.answers() == [("hip", "refused")]
 

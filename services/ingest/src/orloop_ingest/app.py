@@ -63,7 +63,7 @@ def run(runtime: Runtime[Settings]) -> None:
     manual_socket = bind(settings.manual_port, "ORLOOP_MANUAL_PORT")
     fhir_port = settings.fhir_port
     fhir_socket = bind(fhir_port, "ORLOOP_FHIR_PORT", settings.fhir_host) if fhir_port is not None else None
-    ledger = Ledger(site, [s.id for s in site.suites if settings.wants(s.id)])
+    ledger = Ledger(site, [s.id for s in site.suites if settings.wants(s.id)], settings.remembered)
     fhir = fhir_road(site, ledger, settings, clock)
     flow = IngestFlow(
         site,

@@ -18,7 +18,7 @@ from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.records import Output, Record
 
 from . import metrics
-from .domain.identities import open_draft
+from .domain.identities import open_draft, open_tombstone
 from .domain.letters import Letters
 from .domain.silence import FeedWatch
 from .domain.ticks import next_tick
@@ -76,6 +76,8 @@ class IngestFlow:
             self.journals.fold(message)
         elif record.topic == CASE_IDENTITY and isinstance(message, CaseIdentity):
             self._open(message)
+        elif record.topic == CASE_IDENTITY and message is None and (gone := open_tombstone(record.key or "")):
+            self._ledger.fold_record(gone)
 
     def outputs(self, record: Record) -> tuple[Output, ...]:
         return ()

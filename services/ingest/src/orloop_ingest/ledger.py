@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from orloop_common.domain.calendar import OperationalCalendar
 from orloop_common.domain.events import Event
@@ -56,10 +57,10 @@ class _Suite:
 class Ledger:
     """Thread-safe view of the suites that this process serves."""
 
-    def __init__(self, site: Site, suites: Iterable[str]) -> None:
+    def __init__(self, site: Site, suites: Iterable[str], remembered: timedelta | None = None) -> None:
         calendar = OperationalCalendar(site.timezone, site.day_boundary)
         self._lock = threading.Lock()
-        self._truth = site.truth
+        self._truth, self._remembered = site.truth, remembered
         self._suites: dict[str, _Suite] = {}
         for suite in suites:
             empty = SuiteDay(suite=suite, calendar=calendar)
@@ -80,7 +81,7 @@ class Ledger:
         """The newest state, with what was just written."""
         with self._lock:
             held = self._suites[suite]
-            return Known(held.ahead, self._identities_ahead, held.pasts_ahead, self._truth)
+            return Known(held.ahead, self._identities_ahead, held.pasts_ahead, self._truth, self._remembered)
 
     def copy(self) -> "Ledger":
         """A ledger of its own that begins with what is known now: for a dry run."""

@@ -22,6 +22,8 @@ TICKS = counter("orloop_ingest_ticks_total", "Ticks of event time written.", ["s
 FEED_SILENT = gauge("orloop_ingest_feed_silent", "1 while a source is silent in operating hours.", ["source"])
 HEARD = gauge("orloop_ingest_heard_timestamp_seconds", "Event time at which a source was last heard.", ["source"])
 UNOPENED = counter("orloop_ingest_identities_unopened_total", "Identity records that no configured key opens.")
+IDENTITIES = gauge("orloop_ingest_identities", "Cases whose sender ids are in memory.")
+AGED_OUT = counter("orloop_ingest_identities_aged_out_total", "Cases whose ids were forgotten: long past.")
 FILES = counter(
     "orloop_ingest_files_total", "Files at the desk by kind: written, unchanged, faulty.", ["kind", "outcome"]
 )

@@ -15,7 +15,6 @@ from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import Event
 from orloop_common.domain.site import Site
 from orloop_common.messages import CASE_IDENTITY, HL7_RAW
-from orloop_common.messages.identity import key_of
 from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.errors import CannotDecrypt
 from orloop_common.runtime.logs import get_logger
@@ -347,9 +346,9 @@ class Reception:
         return Output(HL7_RAW, header.application or "unknown", suite, record, arrival.id, at=arrival.received)
 
     def _sealed(self, draft: CaseIdentityDraft, received: datetime, id: str) -> Output:
-        record = draft.seal(received, self._encrypt)
         name = derived_id("identity", draft.kind, draft.name, id)
-        return Output(CASE_IDENTITY, key_of(record), draft.suite, record, name, id, received)
+        record = draft.seal(received, self._encrypt)
+        return Output(CASE_IDENTITY, draft.key, draft.suite, record, name, id, received)
 
     def _suite(self, header: h.Header) -> str:
         profile = self._profiles.get(header.application)

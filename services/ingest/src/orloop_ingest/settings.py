@@ -1,6 +1,7 @@
 """Ingest's settings: ORLOOP_* environment variables, read once."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -42,6 +43,7 @@ class Settings(CommonSettings):
     mllp_plaintext_anywhere: bool = False
     raw_key: SecretStr | None = None
     raw_tail: Annotated[int, Field(ge=0)] = 50_000
+    identity_days: Annotated[int, Field(ge=0, le=390)] = 90
 
     raw_readers: CommaList = ()
     fhir_port: Port | None = None
@@ -58,6 +60,11 @@ class Settings(CommonSettings):
     def journal_folder(self) -> Path:
         """Where acknowledged messages wait for the broker; a persistent volume."""
         return self.journal or self.data / "journal"
+
+    @property
+    def remembered(self) -> timedelta | None:
+        """How long a case's ids are kept after the last word on it; None for ever. The log keeps events 400 days."""
+        return timedelta(days=self.identity_days) if self.identity_days else None
 
     @property
     def patience(self) -> dict[str, float]:

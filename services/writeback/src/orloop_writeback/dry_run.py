@@ -76,6 +76,8 @@ def _take(record: Record, day: SuiteDay, identities: dict[str, CaseIdentity]) ->
         return day.apply(message)
     if isinstance(message, CaseIdentity) and message.kind == "case":
         identities[message.case] = message
+    elif message is None:
+        identities.pop((record.key or "").removeprefix(f"{record.suite}/"), None)
     return day
 
 

@@ -75,6 +75,8 @@ class WritebackFlow:
                 self._texts[record.suite][answered.proposal, answered.case] = answered.text
         elif isinstance(record.message, CaseIdentity):
             book.take_identity(record.message)
+        elif record.topic == CASE_IDENTITY and record.message is None:
+            book.forget_identity((record.key or "").removeprefix(f"{record.suite}/"))
 
     def outputs(self, record: Record) -> Iterator[Output]:
         """Nothing follows from a record alone: changes are sent on the newest fold."""

@@ -67,7 +67,12 @@ def seal_record(
 
 def key_of(record: CaseIdentity) -> str:
     """The key under which the topic keeps the newest of its kind and name."""
-    return f"{record.suite}/{record.case}" if record.kind == CASE else f"{record.suite}/{record.kind}/{record.case}"
+    return record_key(record.kind, record.suite, record.case)
+
+
+def record_key(kind: str, suite: str, name: str) -> str:
+    """The same of a record that need not exist: for its tombstone."""
+    return f"{suite}/{name}" if kind == CASE else f"{suite}/{kind}/{name}"
 
 
 def open_identity(record: CaseIdentity, decrypt: Callable[[bytes], bytes]) -> SenderIdentity:

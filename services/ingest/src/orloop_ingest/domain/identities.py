@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from orloop_common.domain.derived import CaseIdentity
 from orloop_common.domain.vocabulary import BedUnit
 from orloop_common.messages.codec import from_json
-from orloop_common.messages.identity import CASE, PatientIdentity, SenderIdentity, seal_record
+from orloop_common.messages.identity import CASE, PatientIdentity, SenderIdentity, record_key, seal_record
 
 PATIENTS, VISIT, PARKED, AGAIN, OVERTAKEN, BEDS = "patients", "visit", "parked", "again", "overtaken", "beds"
 
@@ -115,15 +117,26 @@ KINDS: dict[str, type[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class CaseIdentityDraft:
-    """A record that must be durable before the events that lean on it."""
+    """A record that must be durable before the events that lean on it; without `record` it is forgotten.
+
+    `at` is when it was written, of what was read from the topic.
+    """
 
     kind: str
     name: str
     suite: str
     record: Any
+    at: datetime | None = field(default=None, compare=False)
 
-    def seal(self, at: datetime, encrypt: Callable[[bytes], bytes]) -> CaseIdentity:
-        """The record for the topic; `encrypt` is `PayloadCipher.encrypt`."""
+    @property
+    def key(self) -> str:
+        """The key under which the topic keeps the newest of its kind and name."""
+        return record_key(self.kind, self.suite, self.name)
+
+    def seal(self, at: datetime, encrypt: Callable[[bytes], bytes]) -> CaseIdentity | None:
+        """The record for the topic, None for a tombstone; `encrypt` is `PayloadCipher.encrypt`."""
+        if self.record is None:
+            return None
         return seal_record(self.kind, self.name, self.suite, at, self.record, encrypt)
 
 
@@ -138,6 +151,50 @@ def open_draft(record: CaseIdentity, decrypt: Callable[[bytes], bytes]) -> CaseI
     kind = KINDS.get(record.kind)
     if kind is None:
         return None
-    return CaseIdentityDraft(
-        record.kind, record.case, record.suite, from_json(kind, decrypt(record.payload.encode("ascii")))
+    held = from_json(kind, decrypt(record.payload.encode("ascii")))
+    if record.kind == CASE:
+        held = shared(held)
+    return CaseIdentityDraft(record.kind, record.case, record.suite, held, record.at)
+
+
+def open_tombstone(key: str) -> CaseIdentityDraft | None:
+    """Which record a tombstone's key forgets; None if that is no key of ours."""
+    suite, _, rest = key.partition("/")
+    kind, _, name = rest.rpartition("/")
+    return CaseIdentityDraft(kind or CASE, name, suite, None) if name and (kind or CASE) in KINDS else None
+
+
+def shared(identity: SenderIdentity) -> SenderIdentity:
+    """The same identity; what it has in common with others, and what it says twice, is in memory once."""
+    pid, ids, visits = identity.pid, identity.ids, identity.visits
+    return SenderIdentity(
+        source=intern(identity.source),
+        suite=intern(identity.suite),
+        filler=ids[0] if ids and ids[0] == identity.filler else identity.filler,
+        placer=identity.placer,
+        facility=intern(identity.facility),
+        visit=visits[-1] if visits and visits[-1] == identity.visit else identity.visit,
+        zone=intern(identity.zone),
+        pid=PatientIdentity(
+            id=pid.id,
+            assigner=intern(pid.assigner),
+            type=intern(pid.type),
+            name=pid.name,
+            birth=pid.birth,
+            sex=intern(pid.sex),
+        ),
+        aliases=_same(tuple(identity.aliases.items())),
+        namespace=intern(identity.namespace),
+        ids=ids,
+        visits=visits,
+        patient_keys=identity.patient_keys,
+        versions=dict(identity.versions) if identity.versions else _NO_VERSIONS,
     )
+
+
+_NO_VERSIONS: dict[str, int] = {}
+
+
+@lru_cache(maxsize=4096)
+def _same(aliases: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    return dict(aliases)

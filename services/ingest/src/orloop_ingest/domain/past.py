@@ -11,6 +11,7 @@ from orloop_common.domain.vocabulary import ReadinessItem, ReadinessStatus
 
 KEPT_VERSIONS = 64
 KEPT = timedelta(days=7)  # as long as a day keeps a case
+REMEMBERED = timedelta(days=400)  # as long as the log keeps an event
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,10 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One case: its schedules (oldest first), ends, readiness, doubts that stand, and ids of what was flagged."""
+    """One case: its schedules (oldest first), ends, readiness, doubts that stand, and ids of what was flagged.
+
+    `touched` is the last word, or the latest time that the case was ever planned for, if that is later.
+    """
 
     schedules: tuple[e.CaseScheduled, ...] = ()
     ends: tuple[End, ...] = ()
@@ -45,13 +49,24 @@ _ENDS: dict[type[e.Event], str] = {
 
 @dataclass(frozen=True, slots=True)
 class Pasts:
-    """The fold of a suite's log into the past of its cases."""
+    """The fold of a suite's log into the past of its cases.
+
+    `over` says of the cases whose past is forgotten until when something was said of them, or planned for them.
+    """
 
     cases: Map[str, Past] = Map()
     today: date | None = None
+    over: Map[str, datetime] = Map()
 
     def of(self, case: str) -> Past:
         return self.cases.get(case, NOTHING)
+
+    def last(self, case: str) -> datetime | None:
+        """The last word on a case that was booked or ended, or its planned time if that is later."""
+        past = self.of(case)
+        told = past.touched if past.schedules or past.ends else None
+        over = self.over.get(case)
+        return max(told, over) if told is not None and over is not None else told or over
 
     def apply(self, event: e.Event) -> "Pasts":
         """The past after `event`; telling it twice changes nothing."""
@@ -64,14 +79,19 @@ class Pasts:
         new = _grown(held, event)
         if new is held:
             return self
-        touched = event.at if new.touched is None else max(new.touched, event.at)
+        moment = max(event.at, event.start) if isinstance(event, e.CaseScheduled) else event.at
+        touched = moment if new.touched is None else max(new.touched, moment)
         return replace(self, cases=self.cases.set(case, replace(new, touched=touched)))
 
     def _tick(self, event: e.ClockTicked) -> "Pasts":
         if self.today == event.at.date():
             return self
-        kept = {c: p for c, p in self.cases.items() if _last(p) >= event.at - KEPT}
-        return Pasts(Map(kept), event.at.date())
+        kept = {c: p for c, p in self.cases.items() if p.touched is None or p.touched >= event.at - KEPT}
+        over = {c: at for c, at in self.over.items() if at >= event.at - REMEMBERED}
+        for case in self.cases:
+            if case not in kept and (last := self.last(case)) is not None:
+                over[case] = last
+        return Pasts(Map(kept), event.at.date(), Map(over))
 
 
 def _grown(past: Past, event: e.Event) -> Past:
@@ -93,8 +113,3 @@ def _grown(past: Past, event: e.Event) -> Past:
     if isinstance(event, e.SourceDisagreed):
         return replace(past, flagged=past.flagged | {event.id})
     return past
-
-
-def _last(past: Past) -> datetime:
-    moments = [past.touched, past.schedules[-1].start if past.schedules else None]
-    return max(moment for moment in moments if moment is not None)

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     SAME_VERSION_DIFFERS = "same_version_differs"
     MERGE_CYCLE = "merge_cycle"
     PARTED_BY_HAND = "parted_by_hand"
+    LONG_PAST = "long_past"
     LATER_RELEASE = "later_release"
     DELETED = "deleted"
     MAPPER_FAILED = "mapper_failed"
@@ -67,6 +68,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.SAME_VERSION_DIFFERS: "The sender changed the case without giving it a new version.",
     Reason.MERGE_CYCLE: "The merge would make a patient the successor of itself.",
     Reason.PARTED_BY_HAND: "A person has parted these patients after an earlier merge: only a person joins them again.",
+    Reason.LONG_PAST: "A case of long ago that is not known here, or not any more: it may have been cancelled since.",
     Reason.LATER_RELEASE: "The resource is of FHIR R5 or later; this door speaks R4 (4.0.1).",
     Reason.DELETED: "The sender deleted the resource without saying what became of the case.",
     Reason.MAPPER_FAILED: "The mapping itself failed on this message: a fault of ours.",

@@ -41,7 +41,7 @@ class Reconciled:
 
 def cases_named(identities: Identities, namespace: str, sender_case: str) -> frozenset[str]:
     """Our cases that a sender's id names; more than one only if ids were used twice."""
-    return identities.by_id.get((namespace, sender_case), frozenset())
+    return frozenset(identities.by_id.get((namespace, sender_case), ()))
 
 
 def day_of(rows: Iterable[Row], day: SuiteDay) -> date | None:

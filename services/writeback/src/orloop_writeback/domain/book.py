@@ -42,6 +42,10 @@ class SuiteBook:
         if identity.kind == "case":
             self.identities[identity.case] = identity
 
+    def forget_identity(self, case: str) -> None:
+        """Ingest has let go of a case whose day is long over."""
+        self.identities.pop(case, None)
+
     @property
     def frozen(self) -> bool:
         """A person has frozen everything: nothing new leaves."""

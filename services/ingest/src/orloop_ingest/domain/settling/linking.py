@@ -18,7 +18,7 @@ def link_replacements(w: Weighing, case: str) -> None:
     identity = w.identities.by_case.get(case)
     if identity is None or not identity.pid.id:
         return
-    cases = sorted(w.identities.cases_of_patient(person_of(identity.pid)))
+    cases = w.identities.cases_of_patient(person_of(identity.pid))
     if len(cases) < 2:
         return
     ends = {old: at for old in cases if (at := _cancelled(w, old)) is not None}

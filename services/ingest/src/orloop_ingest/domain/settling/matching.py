@@ -1,5 +1,6 @@
 """Which of our cases a message is about: by any sender id it was ever named by, or by visit, room and time."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from orloop_common.domain.reading import entered, left
@@ -41,7 +42,7 @@ def _may_be(w: Weighing, case: str, ref: CaseRef) -> bool:
     return set(held.ids or (held.filler,)) <= set(ref.ids) and w.known.case(case).status == "scheduled"
 
 
-def _best(w: Weighing, cases: "frozenset[str] | set[str]") -> str:
+def _best(w: Weighing, cases: Collection[str]) -> str:
     """Of several cases under one id the one that still stands, then the newest."""
     if len(cases) == 1:
         return next(iter(cases))
@@ -91,9 +92,8 @@ def case_of_milestone(w: Weighing, told: MilestoneTold) -> str:
 def _by_visit(w: Weighing, told: MilestoneTold) -> str:
     visit = told.ref.visit
     moved = w.identities.visits.get((w.told.namespace, visit))
-    cases = [
-        w.known.case(case) for case in w.identities.cases_of(w.told.namespace, moved.now_visit if moved else visit)
-    ]
+    found = w.identities.cases_of(w.told.namespace, moved.now_visit if moved else visit)
+    cases = [w.known.case(case) for case in found if w.known.over_since(case) is None]
     cases = [c for c in cases if c.status == "scheduled"]
     if not cases:
         raise Quarantined(Reason.UNKNOWN_VISIT, "PV1-19")
@@ -105,7 +105,7 @@ def _by_patient(w: Weighing, told: MilestoneTold) -> str:
     person = person_of(told.ref.patient)
     if not person[2] or told.room is None:
         raise Quarantined(Reason.UNKNOWN_VISIT, "PV1-19")
-    cases = [w.known.case(case) for case in sorted(w.identities.cases_of_patient(person))]
+    cases = [w.known.case(case) for case in w.identities.cases_of_patient(person)]
     cases = [c for c in cases if c.active and _fits(c, told) and _near(c, told.at)]
     if not cases:
         raise Quarantined(Reason.UNKNOWN_VISIT, "PV1-19")

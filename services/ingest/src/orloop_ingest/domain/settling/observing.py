@@ -7,6 +7,7 @@ from orloop_common.domain.events import MilestoneRecorded, ReadinessChanged
 from orloop_ingest.domain.quarantine import Quarantined, Reason
 from orloop_ingest.domain.told import MilestoneTold, ReadinessTold
 
+from .aging import is_past
 from .matching import case_of, case_of_milestone
 from .naming import name_case
 from .weighing import TICK, Weighing
@@ -25,6 +26,8 @@ def tell_milestone(w: Weighing, told: MilestoneTold) -> None:
     if told.at > w.told.received + FUTURE:
         raise Quarantined(Reason.FUTURE_MILESTONE, str(told.milestone))
     case = case_of_milestone(w, told)
+    if is_past(w, case, told.at, follows=True):
+        return
     if told.ref.ids:
         name_case(w, case, None, told.ref)
     held = w.known.case(case).milestones.get(told.milestone)
@@ -67,6 +70,8 @@ def _record(w: Weighing, case: str, told: MilestoneTold, replaces: str | None) -
 def tell_readiness(w: Weighing, told: ReadinessTold) -> None:
     """A readiness item that changed."""
     case = case_of(w, told.ref)
+    if is_past(w, case, None, follows=True):
+        return
     name_case(w, case, None, told.ref)
     field = f"readiness {told.item}"
     if w.known.case(case).readiness.get(told.item) is told.status:

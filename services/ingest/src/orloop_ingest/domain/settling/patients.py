@@ -90,7 +90,7 @@ def tell_visit_moved(w: Weighing, told: VisitMoved) -> None:
             earlier=(*held.earlier, (held.now_visit, held.patient)) if held is not None else (),
         )
         w.keep(i.VISIT, _visit_name(w, told.visit), record)
-    for case in sorted(w.identities.cases_of(space, told.visit)):
+    for case in w.identities.cases_of(space, told.visit):
         identity = w.identities.by_case[case]
         if identity.visit not in (told.visit, told.now_visit):
             continue  # it has been on another visit since
@@ -152,7 +152,7 @@ def _rekey(w: Weighing, person: i.Person) -> None:
     """Every case of the patient, under whatever number, gets the key that holds now."""
     cases: set[str] = set()
     for each in w.identities.persons(person):
-        cases |= w.identities.by_patient.get(each, frozenset())
+        cases.update(w.identities.by_patient.get(each, ()))
     for case in sorted(cases):
         rekey_case(w, case)
 

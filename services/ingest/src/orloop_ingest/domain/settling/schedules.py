@@ -16,6 +16,7 @@ from orloop_ingest.domain.quarantine import Quarantined, Reason
 from orloop_ingest.domain.told import Act, CaseTold, MilestoneTold, ReadinessTold
 from orloop_ingest.domain.truth import outranks
 
+from .aging import is_past
 from .ends import end_case
 from .linking import link_replacements
 from .matching import case_of
@@ -36,9 +37,11 @@ def tell_case(w: Weighing, told: CaseTold) -> None:
     Raises
     ------
     Quarantined
-        If it cannot be ordered, or a new case lacks what it needs.
+        If it cannot be ordered, or a new case lacks what it needs, or nobody knows any more what became of it.
     """
     case = case_of(w, told.ref)
+    if is_past(w, case, told.start, follows=told.start is None and not told.creates and told.act is Act.BOOKED):
+        return
     if told.act is not Act.BOOKED:
         name_case(w, case, told.identity, told.ref)
         end_case(w, case, told)

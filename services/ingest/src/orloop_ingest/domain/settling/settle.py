@@ -8,7 +8,7 @@ from orloop_common.domain.evolving import evolve as replace
 from orloop_ingest.domain import identities as i
 from orloop_ingest.domain.known import Known
 from orloop_ingest.domain.pseudonyms import Pseudonyms
-from orloop_ingest.domain.quarantine import Quarantined
+from orloop_ingest.domain.quarantine import Quarantined, Reason
 from orloop_ingest.domain.told import (
     BedTold,
     CaseRef,
@@ -119,7 +119,8 @@ def doubt(
 
 
 def _doubted(w: Weighing, problem: Quarantined) -> Settled:
-    doubt_statements(w, problem)
+    if problem.reason is not Reason.LONG_PAST:  # a doubt would bring the case back
+        doubt_statements(w, problem)
     return replace(_settled(w), problem=problem)
 
 

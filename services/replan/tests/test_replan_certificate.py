@@ -16,7 +16,8 @@ from orloop_common.domain.problem import Capacity, PlanProblem, StaffHours
 from orloop_common.domain.rightshift import right_shift
 from orloop_common.domain.solution import Certificate, ResourcePrice, WindowPrice
 from orloop_common.domain.vocabulary import Urgency
-from orloop_replan.adapters.bound import certificate_of, dual_value, lower_bound
+from orloop_replan.adapters.bound import dual_value, lower_bound
+from orloop_replan.adapters.certifying import certificate_of
 from orloop_replan.adapters.master import Prices
 from orloop_replan.domain import slots as planner
 from orloop_replan.domain.certificate import SCALE, CertificateError, verify

@@ -67,10 +67,10 @@ def check_solution(problem: PlanProblem, solution: PlanSolution, certificate: bo
         if solution.certificate is None:
             wrong.append("It carries no certificate.")
         else:
-            from .domain.certificate import verify
+            from .domain.certificate_tree import verify_branches
 
             postponed = [case for case, place in plan.items() if place.room is None]
-            certified = verify(problem, solution.certificate, postponed)
+            certified = verify_branches(problem, solution.certificate, solution.branches, solution.certified, postponed)
             if certified < solution.certified:
                 wrong.append(f"Its certificate proves {certified}, not the {solution.certified} that it states.")
             if certified > priced.total:
@@ -108,17 +108,26 @@ def _solve(given: argparse.Namespace) -> int:
     problem = read_problem(given.problem)
     for fault in committed_faults(problem):
         print(f"No plan changes this, {fault.rule}: {fault.sentence}", file=sys.stderr)
-    from .adapters.price_and_fix import FixLimits, solution, solve
+    from .adapters.price_and_fix import PROVING, FixLimits, Found, solution, solve
 
-    found = solve(problem, given.seed, FixLimits())
+    def show(found: Found) -> None:
+        """Hand over what there is; a plan that only its proof is missing for can be used."""
+        answer = solution(problem, found)
+        if given.output is not None:
+            write(answer, given.output)
+        if not given.json:
+            if not shown or places(answer) != places(shown[-1]):
+                print(plan_tables.plan_table(problem, places(answer), given.room or ()))
+            print(plan_tables.proof_line(answer), flush=True)
+        shown.append(answer)
+
+    shown: list[PlanSolution] = []
+    found = solve(problem, given.seed, PROVING if given.prove else FixLimits(), told=show)
     answer = solution(problem, found)
-    if given.output is not None:
-        write(answer, given.output)
+    if not shown or answer.bound != shown[-1].bound or answer.cost != shown[-1].cost:
+        show(found)
     if given.json:
         print(to_json(answer).decode())
-    else:
-        print(plan_tables.plan_table(problem, places(answer), given.room or ()))
-        print(plan_tables.proof_line(answer))
     return 0
 
 
@@ -166,11 +175,11 @@ def _why_not(problem: PlanProblem, solution: PlanSolution, asked: Sequence[str],
     if not wishes:
         return []
     from .adapters.resolving import say
-    from .domain.certificate import verify
+    from .domain.certificate_tree import verify_branches
 
     known, postponed = None, [one.case for one in solution.plan if one.place.room is None]
     if solution.certificate is not None:
-        known = verify(problem, solution.certificate, postponed)
+        known = verify_branches(problem, solution.certificate, solution.branches, solution.certified, postponed)
     job = Job(id="why_not", problem=problem, start=solution.plan, within=within, known=known)
     answers = [say(replace(job, wish=wish), never).said for wish in wishes]
     return [answer for answer in answers if answer is not None]
@@ -199,6 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--output", type=Path)
     made.add_argument("--room", action="append")
+    made.add_argument("--prove", action="store_true")
     made = command("check", _check, "problem", "solution")
     made.add_argument("--certificate", action="store_true")
     made = command("explain", _explain, "problem", "solution")

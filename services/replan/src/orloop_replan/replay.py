@@ -77,10 +77,11 @@ def _bound(proposal: Proposal, problem: PlanProblem) -> str:
     if record is None or record.bound is None:
         return ""
     from .adapters.price_and_fix import solve as price_and_fix
-    from .domain.certificate import verify
+    from .domain.certificate_tree import verify_branches
 
     postponed = [a.case for a in proposal.alternatives[0].plan if a.place.room is None]
-    certified = verify(problem, price_and_fix(problem, record.seed).certificate, postponed)
+    found = price_and_fix(problem, record.seed)
+    certified = verify_branches(problem, found.certificate, found.branches, found.certified, postponed)
     if certified >= record.bound:
         return f" Its bound of {record.bound} is verified without a solver."
     return f" Without a solver a bound of {certified} is verified; the recorded one is {record.bound}."

@@ -22,7 +22,7 @@ from orloop_common.domain.rightshift import right_shift
 
 from .adapters.price_and_fix import FixLimits, Found, solve
 from .adapters.reference_solve import refer
-from .domain.certificate import verify as certified
+from .domain.certificate_tree import verify_branches
 from .domain.slots import build
 from .verify_draw import draw_problem, relax
 
@@ -87,7 +87,7 @@ def _judged(problem: PlanProblem, found: Found) -> Iterator[str]:
     if found.proven and found.bound != found.cost:
         yield "proven, but the bound is below the cost"
     left = [case for case, place in found.plan.items() if place.room is None]
-    proves = certified(problem, found.certificate, left)
+    proves = verify_branches(problem, found.certificate, found.branches, found.certified, left)
     if proves != found.certified:
         yield f"the certificate proves {proves}, {found.certified} is stated"
     shifted = right_shift(problem)

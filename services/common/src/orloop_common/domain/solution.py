@@ -37,13 +37,40 @@ class Certificate:
 
     `cases` is the price of placing a case, `resources` of a unit of a resource at a moment (never
     positive), `fairness` of a slot of a group's total (never positive), `windows` of a surgeon's windows (never
-    positive). All are multiples of 1/1024, so that their sums are exact in any order.
+    positive). All are multiples of 1/1024, so that their sums are exact in any order. `around` is the plan around
+    which terms of whole plans are bounded by sums over places (`cost_least`); where nothing is said, the current one.
     """
 
     cases: dict[str, float]
     resources: tuple[ResourcePrice, ...] = ()
     fairness: dict[str, float] = field(default_factory=dict)
     windows: tuple[WindowPrice, ...] = ()
+    around: tuple[Assignment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer to a question that every plan answers with yes or no; `question` says which fields it is about.
+
+    `start`: does `case` start no later than `until`? `room`: is `case` in `room`? `postponed`: is `case` postponed?
+    `level`: is the worst mean of the fairness `measure` (`delay`, `late`, `prime`) at most `level`?
+    """
+
+    question: str
+    yes: bool
+    case: str | None = None
+    until: datetime | None = None
+    room: str | None = None
+    measure: str | None = None
+    level: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """All plans that give these `answers`, and the prices that prove what each of them costs at least."""
+
+    answers: tuple[Answer, ...]
+    prices: Certificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +89,8 @@ class PlanSolution:
     `cost`, `bound` and `terms` are in the published unit. `floor` is what no plan can change (use of rooms by
     committed cases past their block, waiting that has already happened), and
     `gap = (cost - bound) / (cost - floor)`, 0 where cost equals bound. `proven` says that nothing
-    cheaper exists; `certificate` proves `certified`, the part of the bound that needs no solver.
+    cheaper exists; `certificate` proves `certified`, the part of the bound that needs no solver, together with
+    `branches` where there are any: these hold all plans between them, each with prices of its own.
     """
 
     suite: str
@@ -79,3 +107,4 @@ class PlanSolution:
     cpu_seconds: float
     solver: SolverRecord
     certificate: Certificate | None = None
+    branches: tuple[Branch, ...] = ()

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from orloop_common.domain.solution import Certificate, ResourcePrice, WindowPrice
 from orloop_replan.domain.pricing import (
     SCALE,
     Arcs,
+    Flags,
     Floats,
     Priced,
     arc_costs,
@@ -22,7 +22,6 @@ from orloop_replan.domain.pricing import (
     price_rooms,
     through,
 )
-from orloop_replan.domain.slot_uses import SURGEON
 from orloop_replan.domain.slots import Ints, Slots
 from orloop_replan.domain.windows import crossed
 
@@ -126,7 +125,7 @@ class _Search:
                 return
             self.optimum = self.master.solve()
             exact = self.master.prices()
-            days = self._priced(exact if self.prices is None else _mixed(self.prices, exact, limits.smoothing), exact)
+            days = self._priced(exact if self.prices is None else mixed(self.prices, exact, limits.smoothing), exact)
             if not days and self.best < self.optimum - limits.tolerance * abs(self.optimum):
                 days = self._priced(exact, exact)
             apart = (self.optimum - self.best) / max(1.0, abs(self.optimum))
@@ -174,13 +173,7 @@ class _Search:
         weights = self.master.weights()
         arcs, slots = self.arcs, self.arcs.slots
         prices = self.prices or _nothing(arcs)
-        whole = Prices(
-            np.rint(prices.case * SCALE).astype(np.int64),
-            np.zeros(0, np.int64),
-            fair_rounded(arcs, prices.fair),
-            np.minimum(0, np.rint(prices.resource * SCALE)).astype(np.int64),
-            np.minimum(0, np.rint(prices.window * SCALE)).astype(np.int64),
-        )
+        whole = whole_prices(prices, fair_rounded(arcs, prices.fair))
         paid = np.nonzero(whole.window)[0]
         windows, whole = self.master.columns.windows[paid], replace(whole, window=whole.window[paid])
         over = arcs.over * SCALE
@@ -215,11 +208,25 @@ def dual_value(arcs: Arcs, postpone: Ints, prices: Prices, best: Any, scale: int
     return value + np.minimum(0, postpone[allowed] * scale - prices.case[allowed]).sum()
 
 
-def fair_rounded(arcs: Arcs, prices: Floats) -> Ints:
-    """Prices of groups as whole multiples of 1 / SCALE, no measure's worth more than its weight."""
+def whole_prices(prices: Prices, fair: Ints) -> Prices:
+    """Prices as whole multiples of 1 / SCALE, those of groups as given."""
+    return Prices(
+        np.rint(prices.case * SCALE).astype(np.int64),
+        np.zeros(0, np.int64),
+        fair,
+        np.minimum(0, np.rint(prices.resource * SCALE)).astype(np.int64),
+        np.minimum(0, np.rint(prices.window * SCALE)).astype(np.int64),
+    )
+
+
+def fair_rounded(arcs: Arcs, prices: Floats, endless: Flags | None = None) -> Ints:
+    """Prices of groups as whole multiples of 1 / SCALE, no measure's worth more than its weight.
+
+    Where a level is limited, not `endless` [3], they may be.
+    """
     slots = arcs.slots
     whole = np.minimum(0, np.ceil(prices * SCALE - 1e-9)).astype(np.int64)
-    for m in range(3):
+    for m in range(3) if endless is None else np.nonzero(endless)[0]:
         mine = np.nonzero(slots.fair_measure == m)[0]
         spent, budget = -int((whole[mine] * slots.fair_count[mine]).sum()), int(slots.fair_weight[m]) * SCALE
         for g in mine:
@@ -237,7 +244,9 @@ def days_of(slots: Slots, chosen: Ints) -> list[Ints]:
     return [taken[slots.room[taken] == r] for r in np.unique(slots.room[taken])]
 
 
-def _mixed(best: Prices, exact: Prices, smoothing: float) -> Prices:
+def mixed(best: Prices, exact: Prices, smoothing: float) -> Prices:
+    """Prices between the best so far and those of the last optimum."""
+
     def mix(a: Floats, b: Floats) -> Floats:
         return smoothing * a + (1 - smoothing) * b
 
@@ -255,29 +264,4 @@ def _nothing(arcs: Arcs) -> Prices:
     return Prices(np.zeros(slots.n), np.zeros(0), np.zeros(len(slots.fair_count)), np.zeros(slots.capacity.shape))
 
 
-def certificate_of(slots: Slots, bound: Bound) -> Certificate:
-    """The prices that prove `bound.certified`, by name."""
-    at = [(int(k), int(t)) for k, t in np.argwhere(bound.resource_prices)]
-    return Certificate(
-        cases={case.id: float(bound.case_prices[i]) for i, case in enumerate(slots.problem.cases)},
-        resources=tuple(
-            ResourcePrice(
-                resource=slots.resources[k], at=slots.origin + slots.tick * t, price=float(bound.resource_prices[k, t])
-            )
-            for k, t in at
-        ),
-        windows=tuple(
-            WindowPrice(
-                surgeon=slots.resources[k].removeprefix(f"{SURGEON}/"),
-                case=slots.problem.cases[i].id,
-                first=slots.origin + slots.tick * first,
-                last=slots.origin + slots.tick * last,
-                price=float(paid),
-            )
-            for (k, i, first, last), paid in zip(bound.windows.tolist(), bound.window_prices, strict=True)
-        ),
-        fairness={name: float(bound.fair_prices[g]) for g, name in enumerate(slots.fair_names) if bound.fair_prices[g]},
-    )
-
-
-__all__ = ["Bound", "BoundLimits", "Priced", "certificate_of", "lower_bound"]
+__all__ = ["Bound", "BoundLimits", "Priced", "lower_bound"]

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orloop_replan.domain import pricing_kernels as compiled
-from orloop_replan.domain.pricing import Arcs, Floats, no_windows
+from orloop_replan.domain.pricing import Arcs, Flags, Floats, no_windows
 from orloop_replan.domain.slots import Ints
 
 
@@ -72,6 +72,13 @@ class Columns:
             row, column, value = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size)
             size = compiled.entries(*given, np.zeros(rows), np.zeros(rows, np.int64), row, column, value)
         return row, column, value
+
+    def within(self, left: Flags) -> Flags:
+        """Which columns take only places that are `left` [m]."""
+        if not self.days:
+            return np.zeros(0, bool)
+        found: Flags = np.logical_and.reduceat(left[self._flat], self._ptr[:-1])
+        return found
 
     def weights(self, x: Floats) -> Floats:
         """How much of every place [m] a fractional choice of columns takes."""

@@ -9,10 +9,11 @@ from orloop_common.domain.derived import SolverRecord
 from orloop_common.domain.digest import digest
 from orloop_common.domain.plan import Assignment, Place
 from orloop_common.domain.problem import PlanProblem
-from orloop_common.domain.solution import Certificate, PlanSolution, Tier
+from orloop_common.domain.solution import Branch, Certificate, PlanSolution, Tier
 from orloop_replan.domain.slots import Ints, Slots
 
 from .bound import Bound, BoundLimits
+from .branching import BranchLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,10 @@ class FixLimits:
     `scout` are changed plans tried before the bound, `samples` plans drawn from its optimum, of which the best
     `starts` are annealed with `decodes` changed plans each. `growth` is how many places a case each restricted
     model looks at; all of them together may spend `work` times the square of the number of cases, and `least_work`
-    where that is more.
+    where that is more. Models after the first are for problems with more places worth it than branching takes.
+
+    Branching may do `branch` times the square of the number of cases, `least_branch` where that is more; then the plan
+    could be published, and for the proof so much again as `prove` says.
     """
 
     scout: int = 20_000
@@ -30,14 +34,18 @@ class FixLimits:
     samples: int = 60
     starts: int = 6
     decodes: int = 10_000
-    growth: tuple[int, ...] = (4, 8, 16, 32)
+    growth: tuple[int, ...] = (4, 8)
     work: int = 1_000
     least_work: int = 2_000_000
     gap: float = 0.99
+    branch: int = 7
+    least_branch: int = 4_000
+    prove: int = 0
+    branching: BranchLimits = field(default_factory=BranchLimits)
 
 
-THOROUGH = FixLimits(growth=(4, 8, 16, 32, 64), work=8_000)
-"""For questions that may take some seconds: more than half of the days of 20 rooms are proven."""
+PROVING = FixLimits(prove=33)
+"""For who wants to know that nothing is cheaper: some three CPU seconds at 20 rooms at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class Found:
     """A plan and its proof. `cost` is the published one, counted from the plan; `rank` its tier above.
 
     `bound` is what every plan costs that postpones no more in that tier, `certified` the part of it that
-    `certificate` proves. `ranked` is the least that the tier above can be.
+    `certificate` and `branches` prove. `ranked` is the least that the tier above can be.
     """
 
     slots: Slots
@@ -66,6 +74,7 @@ class Found:
     certified: int
     proven: bool
     certificate: Certificate
+    branches: tuple[Branch, ...]
     lower: Bound
     rank: int
     ranked: int
@@ -105,4 +114,5 @@ def solution(problem: PlanProblem, found: Found, seconds: float | None = None) -
             seconds=spent,
         ),
         certificate=found.certificate,
+        branches=found.branches,
     )

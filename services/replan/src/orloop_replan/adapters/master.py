@@ -6,7 +6,7 @@ from typing import Any
 import highspy
 import numpy as np
 
-from orloop_replan.domain.pricing import Arcs, Floats
+from orloop_replan.domain.pricing import Arcs, Flags, Floats
 from orloop_replan.domain.slots import Ints
 
 from .columns import Columns
@@ -50,7 +50,7 @@ class Master:
     """
 
     def __init__(self, arcs: Arcs, postpone: Ints, stand_in: float) -> None:
-        self.arcs, self.columns = arcs, Columns(arcs)
+        self.arcs, self.columns, self._stand_in = arcs, Columns(arcs), stand_in
         slots = arcs.slots
         self.n, self.rooms, self.groups = slots.n, len(slots.rooms), len(slots.fair_count)
         self._rows = self.n + self.rooms + self.groups
@@ -109,6 +109,27 @@ class Master:
             if not len(overdrawn):
                 return float(self._highs.getInfo().objective_function_value)
             self._add_rows(overdrawn)
+
+    def restrict(self, left: Flags, low: Ints, high: Floats, postpone: Ints) -> None:
+        """Only days of the places that are `left` [m], levels [3] in between, and postponing at other prices."""
+        columns, given = self.columns, self.n + 3
+        index = np.arange(given + len(columns), dtype=np.int32)
+        lower, upper = np.zeros(len(index)), np.full(len(index), INF)
+        lower[self.n : given], upper[self.n : given] = low, high
+        upper[given:] = np.where(columns.within(left), INF, 0.0)
+        asked(self._highs.changeColsBounds(len(index), index, lower, upper), "limits of columns")
+        costs = np.where(postpone < 0, self._stand_in, postpone).astype(float)
+        asked(self._highs.changeColsCost(self.n, index[: self.n], costs), "prices of postponing")
+
+    def relaxed(self) -> float:
+        """The optimum over the columns and rows that are there."""
+        self._run()
+        return float(self._highs.getInfo().objective_function_value)
+
+    def levels(self) -> tuple[Floats, Floats]:
+        """The level of each measure [3] in the last optimum, and how much of each case is postponed [n]."""
+        value = np.array(self._highs.getSolution().col_value)
+        return value[self.n : self.n + 3], value[: self.n]
 
     def _run(self) -> None:
         self._highs.run()

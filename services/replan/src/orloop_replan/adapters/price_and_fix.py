@@ -1,8 +1,8 @@
 """Price and fix: a bound for all places, good plans near it, and the best plan over the places worth looking at.
 
 Right-shift, a short annealing, the bound (`bound`), plans drawn from its fractional optimum and annealed, then
-HiGHS over the places with the lowest path costs, more of them while work remains. A place whose path cost is above
-the distance from bound to plan cannot be in a better plan: where all others were looked at, the plan is proven.
+HiGHS over the places with the lowest path costs, and branch and price over all that are worth it (`branching`). A
+place whose path cost is above the distance from bound to plan cannot be in a better plan and is left out.
 """
 
 import time
@@ -13,20 +13,24 @@ import numpy as np
 
 from orloop_common.domain.cost import floor, price
 from orloop_common.domain.problem import PlanProblem
-from orloop_replan.domain.kernels import anneal, price_chosen, rank_chosen, right_shift_chosen
+from orloop_replan.domain.kernels import anneal, price_chosen, price_modelled, rank_chosen, right_shift_chosen
 from orloop_replan.domain.search import Stopped
-from orloop_replan.domain.slots import Ints, Slots, build
+from orloop_replan.domain.slots import Ints, Slots, around, build
 
-from .bound import Bound, certificate_of, lower_bound
-from .found import THOROUGH, FixLimits, Found, Stage, solution
+from .bound import Bound, lower_bound
+from .branching import Branching
+from .certifying import branches_of, certificate_of
+from .found import PROVING, FixLimits, Found, Stage, solution
 from .restricted import MipLimits, restricted
 from .rounding import rounded
 
-__all__ = ["THOROUGH", "WARM", "FixLimits", "Found", "Stage", "solution", "solve"]
+__all__ = ["PROVING", "WARM", "FixLimits", "Found", "Stage", "solution", "solve"]
 
 MARGIN = 1e-6
 WARM, COOL = 8, 3
 """Temperatures at which annealing begins from a good plan, in the unit of cost."""
+APART = 100
+"""Models are stated anew where they miss more than one in so many of the best plan's cost."""
 
 
 def solve(
@@ -35,8 +39,11 @@ def solve(
     limits: FixLimits | None = None,
     stop: Callable[[], bool] | None = None,
     start: Ints | None = None,
+    told: Callable[[Found], None] | None = None,
 ) -> Found:
     """The best plan that the limits allow, and its bound; `start` [n] is a plan to begin from.
+
+    Where the limits allow more work for the proof alone, `told` is handed the plan before that begins.
 
     Raises
     ------
@@ -44,12 +51,14 @@ def solve(
         As soon as `stop` says so.
     """
     slots = problem if isinstance(problem, Slots) else build(problem)
-    return _Solve(slots, seed, limits or FixLimits(), stop or (lambda: False)).run(start)
+    return _Solve(slots, seed, limits or FixLimits(), stop or (lambda: False), told or (lambda _: None)).run(start)
 
 
 class _Solve:
-    def __init__(self, slots: Slots, seed: int, limits: FixLimits, stop: Callable[[], bool]) -> None:
-        self.slots, self.seed, self.limits, self.stop = slots, seed, limits, stop
+    def __init__(
+        self, slots: Slots, seed: int, limits: FixLimits, stop: Callable[[], bool], told: Callable[[Found], None]
+    ) -> None:
+        self.slots, self.seed, self.limits, self.stop, self.told = slots, seed, limits, stop, told
         self.begun = time.process_time()
         self.stages: list[Stage] = []
         self.chosen = np.full(slots.n, -1, np.int64)
@@ -68,6 +77,7 @@ class _Solve:
             self._take(plan)
         self._note("scout")
         ranked = self._tier_above()
+        self.slots = slots = around(slots, slots.plan(self.chosen[self.chosen >= 0]))
         incumbents = [
             self.chosen,
             *(plan for plan in first.pool if rank_chosen(slots, plan) == rank_chosen(slots, self.chosen)),
@@ -78,22 +88,45 @@ class _Solve:
         self._note("bound", f"{lower.work} rounds")
         if not self._done():
             self._round(lower)
+            lower = self._nearer(lower)
         self._fix(lower)
+        tree = self._branch(lower, ranked)
+        return self._found(lower, tree, ranked)
+
+    def _found(self, lower: Bound, tree: Branching, ranked: int) -> Found:
+        slots = self.slots
         return Found(
             slots=slots,
             chosen=self.chosen,
             cost=self.cost,
             bound=min(self.cost, self.lowest),
-            certified=lower.certified,
+            certified=tree.bound,
             proven=self._done(),
             certificate=certificate_of(slots, lower),
+            branches=branches_of(slots, tree),
             lower=lower,
             rank=rank_chosen(slots, self.chosen),
             ranked=ranked,
             seed=self.seed,
-            limits=limits,
+            limits=self.limits,
             stages=tuple(self.stages),
         )
+
+    def _nearer(self, lower: Bound) -> Bound:
+        """Where models hold too little of the best plan's cost, they are stated around that plan, and bounded again."""
+        apart = self.cost - price_modelled(self.slots, self.chosen)
+        if apart * APART <= self.cost:
+            return lower
+        before = self.slots
+        self.slots = around(before, before.plan(self.chosen[self.chosen >= 0]))
+        again = lower_bound(self.slots, [self.chosen], self.limits.bound, self.stop)
+        self._go_on()
+        if again.certified <= lower.certified:
+            self.slots = before
+            return lower
+        self.lowest = max(self.lowest, again.certified)
+        self._note("nearer", f"{again.work} rounds")
+        return again
 
     def _round(self, lower: Bound) -> None:
         """Plans near the fractional optimum, and the best of them annealed."""
@@ -116,7 +149,9 @@ class _Solve:
         if not rank:
             return 0
         none = np.zeros_like(slots.cost)
-        above = replace(slots, cost=none, overtime=0, fair_weight=np.zeros(3, np.int64), postpone=slots.rank)
+        nothing = np.zeros(3, np.int64)
+        above = replace(slots, cost=none, overtime=0, fair_weight=nothing, postpone=slots.rank)
+        above = replace(above, least_cost=none, constant=0, whole_weight=nothing)
         lower = lower_bound(above, [self.chosen], self.limits.bound, self.stop)
         self._go_on()
         if lower.certified < rank:
@@ -131,18 +166,20 @@ class _Solve:
 
     def _fix(self, lower: Bound) -> None:
         """Restricted models over more and more places."""
-        slots, costs = self.slots, lower.path_costs
+        slots, costs, limits = self.slots, lower.path_costs, self.limits
         order = np.argsort(costs, kind="stable")
-        looked, left = 0, max(self.limits.least_work, self.limits.work * slots.n**2)
-        for each in self.limits.growth:
+        looked, left = 0, max(limits.least_work, limits.work * slots.n**2)
+        for each in limits.growth:
             if self._done():
                 return
             worth = int(np.searchsorted(costs[order], self.cost - 1 - lower.value + MARGIN, side="right"))
+            if looked and limits.branch and worth <= limits.branching.places:
+                return
             count = min(each * slots.n, worth)
             if count <= looked or left <= 0:
                 return
             looked = count
-            mip = MipLimits(work=left, gap=self.limits.gap, sparing=True)
+            mip = MipLimits(work=left, gap=limits.gap, sparing=True)
             found = restricted(slots, order[:count], self.chosen, mip, stop=self.stop)
             self._go_on()
             if not found.work:
@@ -152,9 +189,37 @@ class _Solve:
                 self._take(found.chosen)
             if found.proven:
                 beyond = lower.value + (costs[order[count]] if count < len(order) else np.inf)
-                here = price_chosen(slots, found.chosen) if found.chosen is not None else np.inf
+                here = price_modelled(slots, found.chosen) if found.chosen is not None else np.inf
                 self.lowest = max(self.lowest, int(min(here, np.ceil(beyond - MARGIN), self.cost)))
             self._note(f"fix {each}", f"{count} places, {'proven' if found.proven else 'stopped'}, work {found.work}")
+
+    def _branch(self, lower: Bound, ranked: int) -> Branching:
+        """Divides what is left, so far as a plan may wait for it; then on for the proof, with a plan handed over."""
+        limits, square = self.limits, self.slots.n**2
+        held = self._held(self.chosen)  # what models hold of the cost: no division could lift the bound above that
+        tree = Branching(self.slots, lower, self.chosen, held, self._kept, self.stop, limits.branching, self.seed)
+        work = max(limits.least_branch, limits.branch * square) if limits.branch else 0
+        self._divide("branch", tree, work)
+        if limits.prove:
+            self.told(self._found(lower, tree, ranked))
+            self._divide("prove", tree, work + limits.prove * square)
+        return tree
+
+    def _divide(self, name: str, tree: Branching, work: int) -> None:
+        if not self._done() or (name == "prove" and tree.bound < self.cost):
+            tree.run(work)
+            self._go_on()
+            self.lowest = max(self.lowest, tree.bound)
+        self._note(name, f"{tree.asked} parts, work {tree.work}")
+
+    def _kept(self, chosen: Ints) -> int:
+        self._take(chosen)
+        return self._held(chosen)
+
+    def _held(self, chosen: Ints) -> int:
+        """What models over places hold of a plan's cost; the best plan's cost where this one postpones others."""
+        same = rank_chosen(self.slots, chosen) == rank_chosen(self.slots, self.chosen)
+        return price_modelled(self.slots, chosen) if same else self.cost
 
     def _take(self, chosen: Ints) -> None:
         """Keeps a plan if it is better than the best so far: fewer postponements first, then the published cost."""

@@ -7,10 +7,10 @@ Weights and units: `facts` of the planner (per five-minute slot unless said othe
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from .checker import check, with_changes
+from .cost_least import break_in_until, least
 from .derived import Price
 from .earliest import earliest_possible
 from .expecting import add_on_shortage
@@ -35,8 +35,6 @@ DEFAULT_WEIGHTS = Weights(
 Terms that no bound holds (`surgeon_idle`, `break_in`, `add_on_slack`) have their price where a suite sets one:
 each point of theirs is a point by which no plan can be proven, and no answer to `why_not` be sure.
 """
-BREAK_IN_UNTIL = time(16, 0)
-"""The glossary's `bim_gap` looks at gaps until 16:00 site time."""
 Assignments = Mapping[str, Place]
 _Stay = tuple[ProblemCase, str, Interval]
 
@@ -124,7 +122,9 @@ def ranks(problem: PlanProblem) -> dict[str, int]:
 
 
 def floor(problem: PlanProblem) -> int:
-    """What no plan can change: committed use past block ends, and what emergencies wait at the very least."""
+    """What no plan can change: committed use past block ends, what emergencies wait at the very least, and what
+    surgeons wait, an emergency may have to, and add-ons lack whatever is planned.
+    """
     weights = problem.weights
     late = sum(slots_past(past, problem.grid) for past in _overtime(problem, ()).values())
     waits = 0
@@ -134,7 +134,7 @@ def floor(problem: PlanProblem) -> int:
             waited = start - (case.waiting_since or told(case) or problem.now)
             waiting = weights.emergency_wait * slots_past(waited, problem.grid)
             waits += min(waiting, postponing(problem, case))  # one that is postponed has not waited today
-    return weights.overtime * late + waits
+    return weights.overtime * late + waits + least(problem).floor
 
 
 def told(case: ProblemCase) -> datetime | None:
@@ -233,8 +233,7 @@ def recovery_peak(problem: PlanProblem, assignments: Assignments) -> tuple[int, 
 
 def break_in_gap(problem: PlanProblem, assignments: Assignments) -> timedelta:
     """The longest that an emergency would wait for a case to end, until 16:00 (glossary: `bim_gap`)."""
-    local = problem.now.astimezone(ZoneInfo(problem.timezone))
-    until = datetime.combine(local.date(), BREAK_IN_UNTIL, local.tzinfo)
+    until = break_in_until(problem)
     if until <= problem.now:
         return timedelta(0)
     ends = [held.patient.end for held in problem.committed]

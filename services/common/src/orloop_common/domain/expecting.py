@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from .plan import Interval
-from .problem import PlanProblem, ProblemCase, ProblemRoom
+from .problem import ExpectedWork, PlanProblem, ProblemCase, ProblemRoom
 
 
 def add_on_shortage(problem: PlanProblem, occupied: Mapping[str, Sequence[Interval]]) -> timedelta:
@@ -15,11 +15,20 @@ def add_on_shortage(problem: PlanProblem, occupied: Mapping[str, Sequence[Interv
     """
     short = timedelta(0)
     for hour in problem.expected:
-        window = Interval(start=hour.start, end=hour.end)
-        free = sum((_free(room, window, occupied.get(room.id, ())) for room in problem.rooms), timedelta(0))
-        likely = sum((_overlap(_published(c), window) * c.cancellation_risk for c in _risky(problem)), timedelta(0))
-        short += max(timedelta(0), hour.work - free - likely)
+        short += max(timedelta(0), hour.work - free_time(problem, hour, occupied) - likely_free(problem, hour))
     return short
+
+
+def free_time(problem: PlanProblem, hour: ExpectedWork, occupied: Mapping[str, Sequence[Interval]]) -> timedelta:
+    """Room time of an hour that nothing takes, all rooms together."""
+    window = Interval(start=hour.start, end=hour.end)
+    return sum((_free(room, window, occupied.get(room.id, ())) for room in problem.rooms), timedelta(0))
+
+
+def likely_free(problem: PlanProblem, hour: ExpectedWork) -> timedelta:
+    """What cancellations will leave free of an hour, by their risk."""
+    window = Interval(start=hour.start, end=hour.end)
+    return sum((_overlap(_published(c), window) * c.cancellation_risk for c in _risky(problem)), timedelta(0))
 
 
 def _free(room: ProblemRoom, window: Interval, occupied: Sequence[Interval]) -> timedelta:

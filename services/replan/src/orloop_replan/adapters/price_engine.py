@@ -27,6 +27,8 @@ from .price_and_fix import FixLimits, Found, solve
 from .restricted import Cut as Row
 from .restricted import MipLimits, restricted
 
+BRANCHED = 300_000
+"""Of the first plan's work, so much goes with a unit of branching for each pair of cases: about half of the time."""
 POOL = 16
 """So many good plans of an annealing are looked through for one that keeps the cuts."""
 
@@ -66,7 +68,12 @@ class PriceSearch:
         limits = self.limits
         growth = (*(k for k in (8, 16, 30) if k < limits.grown), limits.grown)
         work = FixLimits(
-            scout=limits.scout, decodes=limits.decodes, growth=growth, work=0, least_work=limits.first_work
+            scout=limits.scout,
+            decodes=limits.decodes,
+            growth=growth,
+            work=0,
+            least_work=limits.first_work,
+            branch=limits.first_work // BRANCHED,
         )
         return solve(self.slots, self.seed, work, self._stop, self._given)
 
@@ -167,6 +174,9 @@ class PriceSearch:
         return replace(
             slots,
             cost=slots.cost * goal.cost + goal.changed * moved,
+            least_cost=slots.least_cost * goal.cost,
+            constant=slots.constant * goal.cost,
+            whole_weight=slots.whole_weight * goal.cost,
             postpone=slots.postpone * goal.cost + goal.changed * left + tier * (1 + slots.rank),
             overtime=slots.overtime * goal.cost + goal.overtime,
             fair_weight=slots.fair_weight * goal.cost,

@@ -32,6 +32,8 @@ from orloop_replan.domain.option_costs import (
 )
 from orloop_replan.domain.options import RESOURCES, Limited, Option, too_soon
 
+from .reference_whole import WHOLE
+
 Key = tuple[Any, ...]  # a variable: its letter and its index
 Sum = dict[Key, int]  # how often each variable counts
 Row = tuple[Sum, int]  # what they may add up to at most
@@ -59,10 +61,13 @@ class Reference:
         return getattr(self.model, letter)[index if len(index) > 1 else index[0]]
 
 
-def build(problem: PlanProblem, options: Sequence[Option], go_on: Callable[[], None] = lambda: None) -> Reference:
+def build(
+    problem: PlanProblem, options: Sequence[Option], go_on: Callable[[], None] = lambda: None, *, whole: bool = True
+) -> Reference:
     """The model over these options, without an objective: `postponements` comes first where asked for, then `cost`.
 
-    `go_on` is called before each rule: what it raises goes through.
+    Without `whole` it leaves out the terms of whole plans. `go_on` is called before each rule: what it raises goes
+    through.
     """
     reference = Reference(problem, options, pyo.ConcreteModel())
     reference.model.x = pyo.Var([one.key for one in options], domain=pyo.Binary)
@@ -76,7 +81,7 @@ def build(problem: PlanProblem, options: Sequence[Option], go_on: Callable[[], N
         for total, limit in rule(reference):
             reference.at_most(total, limit)
     cost: Sum = {}
-    for term in TERMS.values():
+    for term in [*TERMS.values(), *(WHOLE.values() if whole else ())]:
         for variable, price in term(reference).items():
             cost[variable] = cost.get(variable, 0) + price
     reference.cost = reference.linear(cost, problem.weights.overtime * sum(committed_slots(problem).values()))
@@ -201,8 +206,6 @@ TERMS: Mapping[str, Callable[[Reference], Sum]] = {
     "fairness": fairness,
     "postponed": postponed,
 }
-LEFT_OUT = ("surgeon_idle", "break_in", "add_on_slack")
-"""Terms that depend on who follows whom: bounded by 0, counted from the plan."""
 
 
 # --- rows -------------------------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ import numpy as np
 import pyomo.environ as pyo  # type: ignore[import-untyped]
 from pyomo.contrib.appsi.solvers import Highs  # type: ignore[import-untyped]
 
+from orloop_common.domain.cost import price
 from orloop_common.domain.plan import Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.rightshift import right_shift
-from orloop_replan.domain.option_costs import BY_OPTION, committed_slots
+from orloop_replan.domain.option_costs import BY_OPTION
 from orloop_replan.domain.options import Option, options
 from orloop_replan.domain.search import Stop, Stopped, never
 
@@ -69,11 +70,11 @@ def refer(problem: PlanProblem, limits: ReferenceLimits = COMPLETE, stop: Stop =
     """The model's best plan; None where no plan keeps every rule, or none was found under the limits."""
     go_on = partial(_go_on, stop)
     if not problem.cases:
-        return Referred({}, problem.weights.overtime * sum(committed_slots(problem).values()), 0, True)
+        return Referred({}, price(problem, {}).total, 0, True)
     every = options(problem, go_on)
     go_on()
     kept = restrict(problem, every, limits.options)
-    reference = build(problem, kept, go_on)
+    reference = build(problem, kept, go_on, whole=limits.options is None)
     complete = len(kept) == len(every)
     tier = 0
     if problem.weights.strict:
@@ -103,7 +104,7 @@ def restrict(problem: PlanProblem, every: Sequence[Option], at_most: int | None)
     pairs = [list(group) for _, group in groupby(every, lambda one: (one.case.id, one.room.id))]
     share = max(2, at_most // len(pairs))
     for pair in pairs:
-        pair.sort(key=lambda one: (sum(price(problem, one) for price in BY_OPTION.values()), one.start))
+        pair.sort(key=lambda one: (sum(term(problem, one) for term in BY_OPTION.values()), one.start))
         kept.update(pair[index].key for index in _thinner(len(pair), share))
     return [one for one in every if one.key in kept]
 

@@ -3,15 +3,16 @@
 Nothing here is shared with the planner's own arrays. Times are whole microseconds from `now`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
+from orloop_common.domain.cost_least import Least, Role, least
 from orloop_common.domain.grid import ceil_moment
-from orloop_common.domain.plan import Interval
+from orloop_common.domain.plan import Interval, Place
 from orloop_common.domain.problem import Committed, PlanProblem, ProblemCase, ProblemRoom
 from orloop_common.domain.vocabulary import Urgency
 
@@ -41,8 +42,9 @@ class Option:
     holds: tuple[Hold, ...]
 
 
-def options(problem: PlanProblem, left: dict[str, Left]) -> Iterator[Option]:
+def options(problem: PlanProblem, left: dict[str, Left], around: Mapping[str, Place] | None = None) -> Iterator[Option]:
     """All places that keep every rule by themselves, beside committed cases."""
+    bounds = least(problem, around)
     for i, case in enumerate(problem.cases):
         for published in (False, True):
             length = case.length - (case.slack if published else timedelta(0))
@@ -56,7 +58,7 @@ def options(problem: PlanProblem, left: dict[str, Left]) -> Iterator[Option]:
                     if not published and case.current.room == room.id and case.current.start is not None:
                         here = here[here != micros(case.current.start - problem.now)]  # that is the published place
                     if len(here):
-                        yield _priced(problem, case, i, r, here, length, holds, published)
+                        yield _priced(problem, bounds, case, i, r, here, length, holds, published)
 
 
 def extra_between(problem: PlanProblem, first: ProblemCase | Committed, second: ProblemCase | Committed) -> int:
@@ -136,6 +138,7 @@ def _fits(problem: PlanProblem, case: ProblemCase, room: ProblemRoom, start: Int
 
 def _priced(
     problem: PlanProblem,
+    bounds: Least,
     case: ProblemCase,
     i: int,
     r: int,
@@ -173,6 +176,7 @@ def _priced(
     if case.team_rooms and room.id not in case.team_rooms:
         cost = cost + weights.continuity
     end = start + micros(length + case.cleanup)
+    cost = cost + _at_least(problem, bounds, case, room, start, end)
     block_end = micros(room.block_end - problem.now)
     committed = _committed_end(problem, room)
     past = np.maximum(committed, end) - block_end
@@ -190,6 +194,29 @@ def _priced(
         overtime=overtime,
         holds=holds,
     )
+
+
+def _at_least(
+    problem: PlanProblem, bounds: Least, case: ProblemCase, room: ProblemRoom, start: Ints, end: Ints
+) -> Ints:
+    """What waiting surgeons and missing room for add-ons cost at the least: full slots, by start."""
+    weights, grid = problem.weights, micros(problem.grid)
+    waiting = taken = np.zeros(len(start), np.int64)
+    out, turn = end - micros(case.cleanup), start - micros(case.setup + case.cleanup)
+    for wait in bounds.waits.get(case.id, ()):
+        for span in wait.spans:
+            first, last = micros(span.start - problem.now), micros(span.end - problem.now)
+            if wait.role is Role.LAST:
+                waiting = waiting + np.clip(turn, first, last) - first
+            elif wait.role is Role.FIRST:
+                waiting = waiting + last - np.clip(out, first, last)
+            else:
+                waiting = waiting + np.clip(turn, first, last) - np.clip(out, first, last)
+    begin = start - micros(case.setup)
+    for free in bounds.wanted.get(room.id, ()):
+        last, first = micros(free.end - problem.now), micros(free.start - problem.now)
+        taken = taken + np.maximum(0, np.minimum(end, last) - np.maximum(begin, first))
+    return np.asarray(weights.surgeon_idle * (waiting // grid) + weights.add_on_slack * (taken // grid))
 
 
 def _committed_end(problem: PlanProblem, room: ProblemRoom) -> int:

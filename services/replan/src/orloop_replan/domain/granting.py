@@ -35,6 +35,7 @@ def keeping(slots: Slots, keep: Flags, must: Sequence[int] = ()) -> Slots:
         begin=slots.begin[keep],
         end=slots.end[keep],
         cost=slots.cost[keep],
+        least_cost=slots.least_cost[keep],
         delay=slots.delay[keep],
         late=slots.late[keep],
         prime=slots.prime[keep],

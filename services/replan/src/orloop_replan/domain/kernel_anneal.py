@@ -11,9 +11,12 @@ import numpy as np
 from .kernel_decode import VALUE_BITS, compiled, decode, drop, inlined, keep
 from .kernel_pack import Packed
 from .kernel_state import FIELDS, MODE, ROOM, TICK, VALUE, State
+from .kernel_whole import Whole, whole_rest
 
 DECODER = 111052131
 """Of the source of `kernel_decode`, which numba compiles into this: it looks for changes in this file alone."""
+WHOLE = 3713015633
+"""Of the source of `kernel_whole`, for the same reason."""
 _POSTPONED = 1 << 40
 _HALF = np.uint64(32)
 _MULTIPLIER = np.uint64(2685821657736338717)
@@ -104,6 +107,7 @@ def _pooled(s: State, pool: Any, costs: Any, used: int, cost: int) -> int:
 def anneal(
     g: Packed,
     s: State,
+    w: Whole,
     seed: Any,
     decodes: int,
     temperatures: Any,
@@ -124,7 +128,7 @@ def anneal(
     """
     n, endless, pool_size = g.n, np.int64(1) << 60, len(costs)
     now, reached, _ = decode(g, s, 0, n, endless, False)
-    now += _apart(s, others, near, apart, penalty)
+    now += _apart(s, others, near, apart, penalty) + whole_rest(w, s.place, g.length, g.row, g.step)
     keep(g, s, 0, n)
     ranked = False
     for i in range(n):
@@ -233,6 +237,8 @@ def anneal(
             continue
         if cost >= 0 and len(others) > 0:
             cost += _apart(s, others, near, apart, penalty)
+        if 0 <= cost <= limit:
+            cost += whole_rest(w, s.place, g.length, g.row, g.step)
         if cost >= 0 and cost <= limit:
             keep(g, s, first, reached)
             now, look = cost, True

@@ -21,8 +21,9 @@ from .class_order import in_class_order
 from .kernel_anneal import anneal as anneal_compiled
 from .kernel_decode import decode
 from .kernel_pack import AS_PUBLISHED, PUBLISHED_COST, Packed, SearchWeights, pack
-from .kernel_state import MODE, ROOM, TICK, begin
+from .kernel_state import FIELDS, MODE, ROOM, TICK, begin
 from .kernel_tables import logs, seeded, temperatures
+from .kernel_whole import searched, whole_cost, whole_of
 from .slots import Slots, build
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "decode_from",
     "distance_chosen",
     "price_chosen",
+    "price_modelled",
     "rank_chosen",
     "right_shift_chosen",
     "warm",
@@ -93,12 +95,26 @@ def decode_from(slots: Slots, wanted: Ints) -> Ints:
 
 
 def price_chosen(slots: Slots, chosen: Ints) -> int:
-    """The published cost of a plan, as far as places, overtime, fairness and postponing go."""
+    """The published cost of a plan."""
+    modelled = price_modelled(slots, chosen)
+    if not slots.whole_weight.any():
+        return modelled
+    placed = chosen[chosen >= 0]
+    place, mode = np.full((slots.n, FIELDS), -1, np.int64), slots.mode[placed]
+    columns = (slots.start[placed], slots.room[placed], mode, slots.begin[placed], slots.end[placed])
+    place[slots.case[placed], : len(columns)] = np.stack(columns, axis=1)
+    length = np.stack([slots.setup, slots.stay, slots.cleanup], axis=1)
+    whole = int(whole_cost(whole_of(slots), place, length))
+    return modelled + max(0, whole - slots.constant - int(slots.least_cost[placed].sum()))
+
+
+def price_modelled(slots: Slots, chosen: Ints) -> int:
+    """What of a plan's cost models over places hold: never more than `price_chosen`."""
     placed = chosen[chosen >= 0]
     last = slots.base_end.copy()
     np.maximum.at(last, slots.room[placed], slots.end[placed])
     over = np.maximum(0, -((slots.block_end - last) // slots.step))
-    total = slots.cost[placed].sum() + slots.postpone[chosen < 0].sum() + slots.overtime * over.sum()
+    total = slots.constant + slots.cost[placed].sum() + slots.postpone[chosen < 0].sum() + slots.overtime * over.sum()
     if len(slots.fair_count):
         counted = np.zeros((3, slots.n), np.int64)
         counted[:, chosen >= 0] = (slots.delay[placed], slots.late[placed], 10 * slots.prime[placed])
@@ -150,7 +166,20 @@ def anneal(
     best, pooled, costs = state.kept.copy(), np.zeros((pool, *state.kept.shape), np.int64), np.zeros(pool, np.int64)
     near = APART // slots.tick
     found, work = anneal_compiled(
-        g, state, seeded(seed), decodes, levels, logs(), far, near, apart, TOO_CLOSE, best, pooled, costs
+        g,
+        state,
+        searched(slots, g.row, g.starts, weights.cost),
+        seeded(seed),
+        decodes,
+        levels,
+        logs(),
+        far,
+        near,
+        apart,
+        TOO_CLOSE,
+        best,
+        pooled,
+        costs,
     )
     chosen = in_class_order(slots, _chosen(slots, best))
     plans = {tuple(plan): plan for plan in (in_class_order(slots, _chosen(slots, p)) for p in pooled[:found])}

@@ -73,7 +73,7 @@ def arcs_of(slots: Slots) -> Arcs:
         fair_ptr=np.concatenate([[0], np.cumsum([len(g) for g in by_case])]).astype(np.int64),
         fair_of=np.concatenate([*by_case, np.zeros(0, np.int64)]).astype(np.int64),
         over=(late - late[:, :1]).astype(np.int64),
-        base=int(late[:, 0].sum()),
+        base=int(late[:, 0].sum()) + slots.constant,
         kind=kind,
         kinds=kinds,
         gap=gap,

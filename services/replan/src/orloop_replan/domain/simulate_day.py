@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
-from orloop_common.domain.cost import BREAK_IN_UNTIL, postponing, price, told
+from orloop_common.domain.cost import postponing, price, told
+from orloop_common.domain.cost_least import break_in_until
 from orloop_common.domain.plan import Interval, Place
 from orloop_common.domain.problem import Capacity, Committed, EquipmentNeed, PlanProblem, ProblemCase
 from orloop_common.domain.vocabulary import Urgency
@@ -164,7 +164,7 @@ def day_of(problem: PlanProblem) -> Day:
         idle=problem.weights.surgeon_idle,
         turns=_table(turns, 3),
         break_in=problem.weights.break_in,
-        break_in_until=max(0, clock.down(_break_in_until(problem))),
+        break_in_until=max(0, clock.down(break_in_until(problem))),
     )
 
 
@@ -368,11 +368,6 @@ def _prices(problem: PlanProblem, clock: _Clock, case: ProblemCase) -> tuple[int
     promised = told(case)
     rate = case.priority if case.priority is not None else weights.delay[case.urgency]
     return UNKNOWN if promised is None else clock.down(promised), rate, weights.early, put_off, -1
-
-
-def _break_in_until(problem: PlanProblem) -> datetime:
-    local = problem.now.astimezone(ZoneInfo(problem.timezone))
-    return datetime.combine(local.date(), BREAK_IN_UNTIL, local.tzinfo)
 
 
 def _up(span: timedelta) -> int:

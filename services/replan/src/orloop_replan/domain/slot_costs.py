@@ -1,6 +1,6 @@
 """What each place costs by itself, what postponing costs, and which groups fairness looks at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from orloop_common.domain.cost import postponing as postponing_cost
 from orloop_common.domain.cost import told
+from orloop_common.domain.cost_least import Role
+from orloop_common.domain.cost_least import least as bounds_of
+from orloop_common.domain.plan import Interval, Place
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.vocabulary import Urgency
 
@@ -71,6 +74,57 @@ def tables(clock: Any, case: Ints, room: Ints, start: Ints, mode: Ints, end: Int
     late, prime = past(leaves - block), (at > block).astype(np.int64)
     assert zero == timedelta(0)
     return cost.astype(np.int64), delay.astype(np.int64), late, prime
+
+
+def least_costs(
+    clock: Any, case: Ints, room: Ints, start: Ints, mode: Ints, around: Mapping[str, Place] | None = None
+) -> tuple[Ints, int]:
+    """What each place costs at the least by terms that depend on other places, and what every plan does besides.
+
+    Rounded down for each place, so that no plan's sum is above what its terms cost (`cost_least`).
+    """
+    problem, weights = clock.problem, clock.problem.weights
+    least, grid = bounds_of(problem, around), problem.grid.total_seconds()
+    cost, none = np.zeros(len(case), np.int64), np.zeros(1)
+    if not least.waits and not least.wanted:
+        return cost, least.constant
+
+    def offset(moment: datetime | None) -> float:
+        return 0.0 if moment is None else (moment - clock.origin).total_seconds()
+
+    def of(read: Callable[[Any], float]) -> Any:
+        return np.array([read(c) for c in problem.cases], float)[case]
+
+    def full(span: Any) -> Any:
+        return np.floor(span / grid + 1e-9).astype(np.int64)
+
+    def until(moment: Any, spans: Iterable[Interval]) -> Any:
+        """How much of the spans lies before a moment."""
+        return sum((np.clip(moment - offset(s.start), 0, offset(s.end) - offset(s.start)) for s in spans), none)
+
+    at = np.where(mode >= clock.n, of(lambda c: offset(c.current.start)), start * clock.tick.total_seconds())
+    out = at + of(lambda c: c.length.total_seconds())
+    out = out - np.where(mode >= clock.n, of(lambda c: c.slack.total_seconds()), 0)
+    turn = at - of(lambda c: (c.setup + c.cleanup).total_seconds())
+    waiting, taken = np.zeros(len(case)), np.zeros(len(case))
+    for i, own in enumerate(problem.cases):
+        here = case == i
+        for wait in least.waits.get(own.id, ()):
+            if wait.role is Role.LAST:
+                waiting[here] += until(turn[here], wait.spans)
+            elif wait.role is Role.FIRST:
+                waiting[here] += until(np.inf, wait.spans) - until(out[here], wait.spans)
+            else:
+                waiting[here] -= until(out[here], wait.spans) - until(turn[here], wait.spans)
+    cost += weights.surgeon_idle * full(waiting)
+    begin = at - of(lambda c: c.setup.total_seconds())
+    end = out + of(lambda c: c.cleanup.total_seconds())
+    for r, name in enumerate(problem.rooms):
+        here = room == r
+        for free in least.wanted.get(name.id, ()):
+            over = np.minimum(end[here], offset(free.end)) - np.maximum(begin[here], offset(free.start))
+            taken[here] += np.maximum(0, over)
+    return cost + weights.add_on_slack * full(taken), least.constant
 
 
 def postponing(problem: PlanProblem) -> Ints:

@@ -5,8 +5,8 @@ way. A place is one case in one room from one start on; only places that keep ev
 are listed, so that what remains are the rules between cases: room, turnover, and limited resources.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orloop_common.domain.grid import ceil_moment
-from orloop_common.domain.plan import Interval, Place
+from orloop_common.domain.plan import Assignment, Interval, Place
 from orloop_common.domain.problem import Capacity, PlanProblem, ProblemCase
 from orloop_common.domain.vocabulary import Urgency
 
@@ -42,6 +42,10 @@ class Slots:
     room is taken from setup to cleanup), `cost` (all that depends on this place alone), `delay`, `late`,
     `prime` (what fairness counts, slots or 0/1). `first` and `table` find them: `table[i, r, s]` is the place
     of case i in room r at grid start s, or -1, and `published[i]` the place as published, or -1.
+
+    `least_cost` [m] is the part of `cost` by which terms of whole plans (surgeons' waiting, the break-in gap, missing
+    room for add-ons) are bounded from below, `constant` what of them every plan costs besides; `whole_weight` [3] are
+    their prices of a slot. The bounds are nearest for plans like `around`, where it is empty the current one.
 
     `postpone` [n] is the published price of postponing, `rank` [n] its weight in the tier above (0 where the
     problem has no such tier), `must` [n] is 1 where the case may not be postponed.
@@ -77,6 +81,10 @@ class Slots:
     begin: Ints
     end: Ints
     cost: Ints
+    least_cost: Ints
+    constant: int
+    around: tuple[Assignment, ...]
+    whole_weight: Ints
     delay: Ints
     late: Ints
     prime: Ints
@@ -127,6 +135,16 @@ class Slots:
             if found[i] < 0:
                 return None
         return found
+
+
+def around(slots: Slots, plan: Mapping[str, Place]) -> Slots:
+    """The same problem, with the terms of whole plans bounded as near as can be for plans like this one."""
+    if not slots.whole_weight.any():
+        return slots
+    found, constant = slot_costs.least_costs(slots, slots.case, slots.room, slots.start, slots.mode, plan)
+    near = tuple(Assignment(case=case, place=place) for case, place in sorted(plan.items()))
+    cost = slots.cost - slots.least_cost + found
+    return replace(slots, cost=cost, least_cost=found, constant=constant, around=near)
 
 
 def build(problem: PlanProblem) -> Slots:
@@ -180,6 +198,8 @@ class _Builder:
         begin, end = start - setup[mode], start + stay[mode] + cleanup[mode]
         block_end = np.array([self.up(room.block_end) for room in problem.rooms], np.int64)
         cost, delay, late, prime = slot_costs.tables(self, case, room, start, mode, end)
+        least_cost, constant = slot_costs.least_costs(self, case, room, start, mode)
+        weights = problem.weights
         table = np.full((n, self.R, self.starts), -1, np.int64)
         published = np.full(n, -1, np.int64)
         index = np.arange(len(case))
@@ -217,7 +237,11 @@ class _Builder:
             start=start.copy(),
             begin=begin,
             end=end,
-            cost=cost,
+            cost=cost + least_cost,
+            least_cost=least_cost,
+            constant=constant,
+            around=(),
+            whole_weight=np.array([weights.surgeon_idle, weights.break_in, weights.add_on_slack], np.int64),
             delay=delay,
             late=late,
             prime=prime,

@@ -40,6 +40,11 @@ def test_two_hundred_random_plans_are_sound_and_their_bounds_hold() -> None:
     assert total.counted["postpones"] > 10
 
 
+@pytest.mark.parametrize("seed", [2434, 2934])
+def test_a_plan_that_leaves_out_an_emergency_is_never_the_end_of_a_search(seed: int) -> None:
+    assert verify.verify(seed).wrong == ()
+
+
 @pytest.mark.parametrize("seed", [321, 1049])
 def test_the_extra_time_of_a_turnover_runs_from_the_true_end_of_a_case_that_is_over(seed: int) -> None:
     assert verify.verify(seed).wrong == ()

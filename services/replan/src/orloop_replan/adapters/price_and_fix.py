@@ -62,7 +62,7 @@ class _Solve:
         self.begun = time.process_time()
         self.stages: list[Stage] = []
         self.chosen = np.full(slots.n, -1, np.int64)
-        self.key: tuple[int, int] | None = None
+        self.key: tuple[int, int, int] | None = None
         self.cost = 0
         self.lowest = 0
 
@@ -172,7 +172,8 @@ class _Solve:
         for each in limits.growth:
             if self._done():
                 return
-            worth = int(np.searchsorted(costs[order], self.cost - 1 - lower.value + MARGIN, side="right"))
+            dearer = np.inf if self._missing(self.chosen) else self.cost - 1 - lower.value + MARGIN
+            worth = int(np.searchsorted(costs[order], dearer, side="right"))
             if looked and limits.branch and worth <= limits.branching.places:
                 return
             count = min(each * slots.n, worth)
@@ -222,17 +223,23 @@ class _Solve:
         return price_modelled(self.slots, chosen) if same else self.cost
 
     def _take(self, chosen: Ints) -> None:
-        """Keeps a plan if it is better than the best so far: fewer postponements first, then the published cost."""
+        """Keeps a plan if it is better than the best so far: emergencies placed first, fewer postponements next, then
+        the published cost.
+        """
         slots = self.slots
-        rank = rank_chosen(slots, chosen)
-        if self.key is not None and (rank, price_chosen(slots, chosen)) >= self.key:
+        missing, rank = self._missing(chosen), rank_chosen(slots, chosen)
+        if self.key is not None and (missing, rank, price_chosen(slots, chosen)) >= self.key:
             return
         cost = price(slots.problem, slots.plan(chosen[chosen >= 0])).total
-        if self.key is None or (rank, cost) < self.key:
-            self.key, self.chosen, self.cost = (rank, cost), chosen, cost
+        if self.key is None or (missing, rank, cost) < self.key:
+            self.key, self.chosen, self.cost = (missing, rank, cost), chosen, cost
+
+    def _missing(self, chosen: Ints) -> int:
+        """How many emergencies a plan leaves out that could have a place: such a plan is no plan yet."""
+        return int((chosen[self.slots.must > 0] < 0).sum())
 
     def _done(self) -> bool:
-        return self.cost <= self.lowest
+        return self.cost <= self.lowest and not self._missing(self.chosen)
 
     def _go_on(self) -> None:
         if self.stop():

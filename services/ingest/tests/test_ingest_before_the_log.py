@@ -1,6 +1,7 @@
-"""Messages taken before the log could be read: what is made good once it was, and what a lost journal costs."""
+"""Messages taken before the log could be read: what is made good then; a journal that was lost, or that was full."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -31,8 +32,9 @@ class Broker:
 class Life:
     """One process of an ingest on a folder: its journal, its reception, its intake."""
 
-    def __init__(self, folder, desk, journals):
-        self.journal, self.journals, self.broker = Journal(folder), journals, Broker()
+    def __init__(self, folder, desk, journals, limit=10**9):
+        self.journal = Journal(folder, segment_bytes=limit // 4)
+        self.journals, self.broker = journals, Broker()
         self.reception = type(desk.reception)(
             desk.site, desk.ledger, desk.reception._pseudonyms, lambda body: b"sealed", desk.clock,
             seal=lambda body: body.hex().encode(), open_token=lambda token: bytes.fromhex(token.decode()),
@@ -42,11 +44,11 @@ class Life:
         self.opening = Opening(runtime, self.journal, journals, ["TWIN"])
         done = lambda batch, last, error: self.intake.committed(batch, last, error)  # noqa: E731
         committer = Committer(self.journal, lambda a: a.sealed(), done, lambda f, *a: f(*a), desk.clock.monotonic)
-        self.tasks = []
-        hook = SimpleNamespace(call_soon=self.tasks.append, call_later=lambda delay, f: None)
+        self.tasks, self.later = [], []
+        hook = SimpleNamespace(call_soon=self.tasks.append, call_later=lambda delay, f: self.later.append(f))
         self.intake = Intake(
             self.reception, committer, self.broker, hook,
-            limit_bytes=10**9, held=self.opening._held, monotonic=desk.clock.monotonic,
+            limit_bytes=limit, held=self.opening._held, monotonic=desk.clock.monotonic,
         )  # fmt: skip
         self.opening._intake, self.opening._committer = self.intake, committer
         self.opening._outbox = SimpleNamespace(learn=lambda *topics: None)
@@ -63,13 +65,15 @@ class Life:
         return answers
 
     def run(self):
-        for _ in range(200):
+        idle = 0
+        while idle < (10 if self.intake.full else 200):
+            idle = 0 if self.tasks else idle + 1
             tasks, self.tasks[:] = list(self.tasks), []
             for task in tasks:
                 task()
             if not self.intake._pending and not self.tasks:
                 return
-            asyncio.run(asyncio.sleep(0.005))  # the journal has a thread of its own
+            time.sleep(0.005)  # the journal has a thread of its own
 
     def read_the_log(self, stored=()):
         self.opening.learn(self.reception, stored)
@@ -91,10 +95,10 @@ class Life:
 def live(tmp_path, desk):
     lives, journals = [], Journals("main")
 
-    def make(ledger=True):
+    def make(**more):
         if lives:
             lives[-1].end()
-        lives.append(Life(tmp_path / "journal", desk, journals))
+        lives.append(Life(tmp_path / "journal", desk, journals, **more))
         return lives[-1]
 
     yield make
@@ -152,3 +156,32 @@ def test_a_journal_that_was_declared_lost_meanwhile_gives_up_what_was_in_it_and_
     second.tell(*many(siu, 1))
     assert second.raws[-1] == "M1", "what was lost is taken if it comes again"
     assert second.journal.last - second.opening._committer.drained == 0
+
+
+def test_a_small_journal_that_was_full_is_emptied_and_takes_more(live, siu):
+    """A segment as large as the limit could never be dropped: all would be on the broker, and senders wait for ever."""
+    life = live(limit=4000)
+    answers = life.tell(*many(siu, *range(12)))
+    assert life.intake.full
+    assert len(answers) == 12
+    life.read_the_log()
+    life.intake.start()
+    for _ in range(100):
+        later, life.later[:] = list(life.later), []
+        life.tasks += later
+        life.run()
+        if not life.intake.full:
+            break
+    assert not life.intake.full
+    assert life.raws == [f"M{n}" for n in range(12)]
+
+
+def test_a_lost_journal_with_nothing_new_leaves_nothing_waiting(live, siu):
+    first = live()
+    first.read_the_log()
+    first.opening.has_read = False
+    first.tell(*many(siu, 1, 2))
+    second = live()
+    second.journals.fold(second.journals.declare_lost(second.journal.id, "anna", second.reception._clock.now()).message)
+    second.read_the_log()
+    assert (second.raws, second.intake.waiting) == ([], 0)

@@ -1,14 +1,22 @@
-"""The broker away, even when ingest starts: what is acknowledged is in the journal, and follows in order by itself."""
+"""The broker away, the disk full, another on our place: what was acknowledged is on the log at last, by itself."""
 
+import asyncio
 import contextlib
+import shutil
+import subprocess
+import threading
 import time
+import zlib
 from collections import Counter
 
 import httpx
 import pytest
+from ingest_proof.senders import Sender, Step
+from ingest_proof.traffic import draw
 
 from orloop_common.domain import events as e
-from orloop_common.messages import HL7_RAW, SUITE_EVENTS
+from orloop_common.messages import HL7_RAW, INGEST_JOURNALS, SUITE_EVENTS, decode
+from orloop_common.runtime.crypto import PayloadCipher
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(150)]
 
@@ -83,3 +91,103 @@ def test_while_the_broker_is_away_at_the_start_too_messages_are_taken_and_follow
     assert metric(ingest, "log_unread") == 0
     assert ingest.post("rooms/3/down", {"cause": "water"}).status_code == 202
     assert [word for word in canaries if word in ingest.log] == []
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 640 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=640k", "none", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs a disk of its own: run as root, where a tmpfs may be mounted")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def send(port: int, *plans: list[Step]) -> tuple[list[Sender], threading.Thread]:
+    """Senders that keep what is not acknowledged, on their way."""
+    senders = [Sender(port, steps) for steps in plans]
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(sender.run() for sender in senders))
+
+    thread = threading.Thread(target=lambda: asyncio.run(all_of_them()), daemon=True)
+    thread.start()
+    return senders, thread
+
+
+def until(condition, what: str, seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def raws_of(ingest) -> list[str]:
+    """MSH-10 of what lies raw on the log now."""
+    found = (decode(h["ce_type"], h["ce_dataschema"], value) for h, _, value in ingest.read(HL7_RAW))
+    return [raw.control_id for raw in found if raw.source == ingest.source]
+
+
+def is_whole(ingest, senders: list[Sender]) -> None:
+    """All was acknowledged at last, is on the log to the byte and in its order, and no event is there twice."""
+    assert [wrong for sender in senders for wrong in sender.wrong] == []
+    ingest.drained()
+    key = PayloadCipher(ingest.payload_key)
+    raws = [raw for raw in ingest.records(HL7_RAW) if raw.source == ingest.source]
+    whole = [raw for raw in raws if not (raw.problem or "").startswith("broken_frame")]  # cut off with a connection
+    kept = [zlib.decompress(key.decrypt(raw.payload.encode())) for raw in whole]
+    for sender in senders:
+        assert len(sender.acknowledged) == len(sender.steps)
+        assert list(dict.fromkeys(kept)) == [step.said.body for step in sender.steps]
+    ids = Counter(event.id for event in ingest.records(SUITE_EVENTS))
+    assert [id for id, times in ids.items() if times > 1] == []
+
+
+def test_a_disk_that_is_full_while_the_broker_is_away_closes_unanswered_and_all_goes_on_by_itself(
+    make_ingest, own_broker, small_disk
+):
+    from orloop_cli.topics import Cluster, declared
+
+    Cluster(own_broker.bootstrap).apply(declared())
+    ingest = make_ingest(own_broker.bootstrap, ORLOOP_JOURNAL=str(small_disk / "journal"))
+    own_broker.kill()
+    senders, sending = send(ingest.mllp_port, [Step(said) for said in draw(ingest.source, 1200)])
+    until(lambda: metric(ingest, "not_durable_total") > 3, "the disk never got full")
+    taken = len(senders[0].acknowledged)
+    assert 0 < taken < 1200
+    assert metric(ingest, "journal_failures_total") > 3
+    assert shutil.disk_usage(small_disk).free < 64 * 1024
+    assert ingest.get("/healthz").status_code == 200
+    own_broker.start().wait_ready()
+    sending.join(60)
+    is_whole(ingest, senders)
+    assert shutil.disk_usage(small_disk).free > 256 * 1024, "what the broker has needs no place any more"
+
+
+def test_a_successor_on_another_disk_takes_over_under_load_and_emits_nothing_before_the_first_is_drained(make_ingest):
+    first = make_ingest()
+    senders, sending = send(first.mllp_port, [Step(said) for said in draw(first.source, 700)])
+    sender = senders[0]
+    until(lambda: len(sender.acknowledged) > 200, "the first took nothing")
+    second = make_ingest(start=False)
+    second.suite, second.source, second.payload_key = first.suite, first.source, first.payload_key
+    (second.folder / "site.yaml").write_text((first.folder / "site.yaml").read_text())
+    first.kill()
+    sender.port = second.mllp_port
+    second.start()
+    at = len(sender.acknowledged)
+    until(lambda: len(sender.acknowledged) > at + 200, "the successor took nothing")
+    assert metric(second, "journal_held") == 1
+    assert metric(second, "journal_waiting") >= 200
+    before = len(raws_of(first))
+    first.start()  # its disk is back: it empties its journal and goes
+    first.drained()
+    assert first.stop() == 0
+    assert before <= len(raws_of(first)) <= at + 10
+    sending.join(60)
+    until(lambda: metric(second, "journal_waiting") == 0, "the successor never got its turn")
+    is_whole(second, senders)
+    states = [record.state for record in second.records(INGEST_JOURNALS) if record.sources == (first.source,)]
+    assert states.count("drained") == 1

@@ -44,6 +44,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
         ),
         ("solve p.json --room 4 --room 5 --json", "solve p.json --seed 0 --room 4 --room 5 --json"),
         ("solve - --output s.json.gz --seed 3", "solve - --seed 3 --output s.json.gz"),
+        ("solve p.json --prove", "solve p.json --seed 0 --prove"),
         ("check p.json s.json --certificate", "check p.json s.json --certificate"),
     ],
 )

@@ -59,6 +59,24 @@ def test_a_solved_problem_passes_the_checker_and_its_certificate(
     assert "CPU s" in out
 
 
+def test_a_proof_may_take_longer_than_the_plan_and_needs_no_solver_to_be_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, answer = tmp_path / "problem.json", tmp_path / "solution.json"
+    write(generate(8, "storm", 3), given)
+    code, out, _ = said(capsys, "solve", given, "--prove", "--output", answer, "--json")
+    problem = read_problem(given)
+    found = read_solution(answer, problem)
+    assert code == 0
+    assert json.loads(out)["proven"]
+    assert found.proven
+    assert found.bound == found.certified == found.cost
+    assert len(found.branches) > 1
+    assert check_solution(problem, found, certificate=True).ok
+    fewer = check_solution(problem, replace(found, branches=()), certificate=True)
+    assert any("not the" in wrong for wrong in fewer.wrong)
+
+
 def test_the_table_names_every_change_and_the_proof(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "solve", files[0])
     solution = read_solution(files[1], read_problem(files[0]))

@@ -45,12 +45,15 @@ def solve(
     problem: Problem,
     seed: Annotated[int, typer.Option(help="The same seed gives the same plan.")] = 0,
     room: Annotated[list[str] | None, typer.Option(help="Show changes of this room only; may be repeated.")] = None,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Go on with the proof once there is a plan; a better one takes its place.")
+    ] = False,
     output: Output = None,
     as_json: AsJson = False,
 ) -> None:
     """Find a plan, and say how far from the best possible it can be at most."""
-    rooms = [word for one in room or () for word in ("--room", one)]
-    _run("solve", [str(problem), "--seed", str(seed), *rooms], output, as_json)
+    words = [word for one in room or () for word in ("--room", one)] + (["--prove"] if prove else [])
+    _run("solve", [str(problem), "--seed", str(seed), *words], output, as_json)
 
 
 @plan_app.command(epilog="Example: [bold]orloop plan check problem.json solution.json --certificate[/]")

@@ -124,7 +124,11 @@ def _solve(given: argparse.Namespace) -> int:
     shown: list[PlanSolution] = []
     found = solve(problem, given.seed, PROVING if given.prove else FixLimits(), told=show)
     answer = solution(problem, found)
-    if not shown or answer.bound != shown[-1].bound or answer.cost != shown[-1].cost:
+    if not shown or (answer.cost, answer.certified, answer.bound) != (
+        shown[-1].cost,
+        shown[-1].certified,
+        shown[-1].bound,
+    ):
         show(found)
     if given.json:
         print(to_json(answer).decode())

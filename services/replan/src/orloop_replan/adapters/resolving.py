@@ -22,6 +22,8 @@ SMALL = FixLimits(
     growth=(4, 8),
     work=400,
     least_work=400_000,
+    branch=2,
+    least_branch=1_000,
 )
 """Work for an answer to one question: much less than for a plan that leaves the house."""
 
@@ -63,6 +65,8 @@ class PriceAndFixAgain:
             decodes=limits.decodes // parts,
             work=limits.work // parts,
             least_work=limits.least_work // parts,
+            branch=limits.branch // parts,
+            least_branch=limits.least_branch // parts,
         )
 
 

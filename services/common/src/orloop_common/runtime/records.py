@@ -74,7 +74,8 @@ class LoopSettings:
 
     `group` None reads all partitions without a group and never asks for `outputs` (`idle` may still
     write). `dead_letters` names the topics whose unreadable records this service alone dead-letters.
-    `skip_outputs` names topics that are folded but never asked for outputs.
+    `skip_outputs` names topics that are folded but never asked for outputs. `gather_seconds` lets records come
+    together after the first of them: for who folds only to remember, and need not be quick.
     """
 
     topics: Sequence[str]
@@ -85,6 +86,7 @@ class LoopSettings:
     stall_seconds: float = 20.0
     unreadable_limit: int = 200  # in a row
     skip_outputs: frozenset[str] = frozenset()
+    gather_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if isinstance(self.topics, str) or not self.topics:

@@ -145,7 +145,7 @@ def run(runtime: Runtime[Settings]) -> None:
             runner.run(serve())
 
     runtime.spawn("doors", doors)
-    runtime.run_flow(flow, LoopSettings(topics=TOPICS, group=None))
+    runtime.run_flow(flow, LoopSettings(topics=TOPICS, group=None, gather_seconds=0.02))
     opened.close(door)
 
 

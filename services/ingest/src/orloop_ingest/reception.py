@@ -4,7 +4,6 @@ No socket, no disk and no broker here. `arrive` reads the header, knows duplicat
 acknowledgement waits for. `read` maps it into records: `first` must be durable before `then` is sent.
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +23,7 @@ from orloop_common.runtime.records import Output
 
 from . import metrics
 from .arriving import HEADS, HL7, STRANGER, Arrival, Received, due, refuse, unpack
+from .bodies import pack_body, unpack_body
 from .domain import hl7 as h
 from .domain.acknowledging import Answers, answers
 from .domain.hl7 import Message, SourceProfile, default_profile
@@ -156,7 +156,7 @@ class Reception:
     def _opened(self, id: str, kind: str, received: datetime, broken: str, token: str) -> Arrival:
         if self._open is None:
             raise CannotDecrypt("Expected a key to open what was kept, got none.\nMaybe this reception only seals.")
-        body = zlib.decompress(self._open(token.encode("ascii")))
+        body = unpack_body(self._open(token.encode("ascii")))
         arrival = Arrival(id, kind, received, broken, token, h.Header(), body, length=len(body))
         arrival.reread = id in self._stored
         if kind == HL7:
@@ -312,8 +312,7 @@ class Reception:
         return header
 
     def _token(self, body: bytes) -> str:
-        packer = zlib.compressobj(1, zlib.DEFLATED, 12, 5)  # small windows cost a quarter of the usual time
-        return self._seal(packer.compress(body) + packer.flush()).decode("ascii")
+        return self._seal(pack_body(body)).decode("ascii")
 
     def _map(self, message: Message, header: h.Header, received: datetime, id: str) -> Settled:
         profile = self._profiles.get(header.application)

@@ -12,6 +12,7 @@ from orloop_common.messages import HL7_RAW, UnreadableMessage, decode
 from orloop_common.runtime import kafka
 from orloop_common.runtime.cloudevents import decode_headers
 from orloop_common.runtime.errors import CannotDecrypt
+from orloop_ingest.bodies import unpack_body
 
 _WAIT = 10.0
 
@@ -69,7 +70,7 @@ class RawStore:
     def open(self, raw: RawMessage) -> bytes:
         """The message as it was received."""
         try:
-            return zlib.decompress(self._decrypt(raw.payload.encode("ascii")))
+            return unpack_body(self._decrypt(raw.payload.encode("ascii")))
         except (CannotDecrypt, zlib.error) as error:
             raise RawGone(
                 f"Expected a payload that a key opens, got {type(error).__name__}.\nMaybe add the old key."

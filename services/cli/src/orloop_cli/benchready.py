@@ -7,10 +7,13 @@ import signal
 import subprocess
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from .errors import LauncherError
+from .mesh import BecameReady, Mesh
 from .ports import free_port
+from .supervise import Happening
 
 _LIMIT = 600
 
@@ -64,3 +67,25 @@ def cold_seconds_to_ready(checkout: Path, clone: Path) -> float:
             "PIP_CACHE_DIR": str(caches / "pip"),
         },
     )
+
+
+def planner_seconds_to_ready(mesh: Mesh, times: int) -> list[float]:
+    """Kill the planner, and time its next start: process, compiled kernels loaded, the log folded again, ready."""
+    found: list[float] = []
+    for _ in range(times):
+        mesh.supervisor.kill("replan")
+        mesh.run_until(lambda: not mesh.supervisor.watched["replan"].ready, 10, pause=0.02)
+        started: list[float] = []
+        before, mesh.on_happening = mesh.on_happening, partial(_note_start, started)
+        mesh.run_until(partial(bool, started), 120, pause=0.02)
+        mesh.on_happening = before
+        if not started:
+            raise LauncherError("Expected the planner to become ready again within 120 s, got silence.")
+        found += started
+        mesh.run_until(lambda: False, 12)  # a start that lived long is no quick failure
+    return found
+
+
+def _note_start(started: list[float], happening: Happening) -> None:
+    if isinstance(happening, BecameReady) and happening.name == "replan":
+        started.append(happening.seconds)

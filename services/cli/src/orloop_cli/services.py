@@ -81,10 +81,15 @@ def demo_site() -> Path:
     """The site file: ORLOOP_SITE, else the demo's."""
     if given := os.environ.get("ORLOOP_SITE"):
         return _checked(Path(given), "ORLOOP_SITE names another file")
+    return shipped_site("demo-site.yaml")
+
+
+def shipped_site(name: str) -> Path:
+    """A site file that comes with the twin."""
     spec = importlib.util.find_spec("orloop_twin")
     if spec is None or not spec.submodule_search_locations:
         raise LauncherError("Expected the package orloop_twin to be installed, got none.", "run `make install`.")
-    return _checked(Path(spec.submodule_search_locations[0]) / "data" / "demo-site.yaml", "the checkout is damaged")
+    return _checked(Path(spec.submodule_search_locations[0]) / "data" / name, "the checkout is damaged")
 
 
 def _checked(path: Path, hint: str) -> Path:

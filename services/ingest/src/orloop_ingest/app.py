@@ -130,7 +130,9 @@ def run(runtime: Runtime[Settings]) -> None:
         async def others() -> None:  # they answer what only the fold knows
             await log
             await opened.go_on()
-            await asyncio.gather(manual.serve(app, manual_socket), fhir.run(intake, fhir_socket, flow.hear))
+            await asyncio.gather(
+                manual.serve(app, manual_socket), fhir.run(intake, fhir_socket, flow.hear, ledger.known)
+            )
 
         async def messages() -> None:
             await asyncio.wait((log,), timeout=settings.doors_wait_seconds)

@@ -36,10 +36,11 @@ class _Again(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One Bundle, and the server's time when it answered."""
+    """One Bundle or resource, and the server's time when it answered; a 404 or 410 that was allowed is empty."""
 
     bundle: dict[str, Any]
     date: datetime | None
+    status: int = 200
 
 
 class FhirClient:
@@ -122,8 +123,8 @@ class FhirClient:
         status = response.status_code
         if status == 429 or status >= 500:
             raise _Again(str(status), self._after(response))
-        if status == 404 and missing:
-            return Page({}, None)
+        if status in (404, 410) and missing:
+            return Page({}, None, status)
         if status != 200:
             raise ServerAway(f"Expected 200 of the FHIR server, got {status}.\nMaybe the scope or the base is wrong.")
         try:

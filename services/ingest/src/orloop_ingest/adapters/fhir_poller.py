@@ -155,6 +155,10 @@ class FhirPoller:
                 return found, date, False, last
         return found, date, True, last
 
+    async def tells_deletions(self, kind: str) -> bool:
+        """Whether the server's history of a type says what was deleted."""
+        return kind in await self._offered()
+
     async def _offered(self) -> frozenset[str]:
         """Types whose whole history the server tells, and their deletions with it."""
         if self._histories is None:

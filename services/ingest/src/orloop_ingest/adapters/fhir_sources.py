@@ -35,7 +35,7 @@ class SmartRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRules:
-    """The source's server, and how it is asked."""
+    """The source's server, and how it is asked; `recheck_minutes` 0 looks up no open Appointment again."""
 
     base: str
     every_seconds: float = 15.0
@@ -43,6 +43,7 @@ class ServerRules:
     back_days: float = 1.0
     page: int = 200
     types: tuple[str, ...] = READ
+    recheck_minutes: float = 10.0
     smart: SmartRules | None = None
 
 

@@ -14,10 +14,11 @@ from .profile import READ, FhirProfile
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A resource that is no more."""
+    """A resource that is no more; `certain` unless its server only said that it does not find it."""
 
     name: str
     at: datetime | None
+    certain: bool = True
 
     @property
     def ref(self) -> CaseRef | None:
@@ -30,11 +31,11 @@ class Deletion:
         Raises
         ------
         Quarantined
-            DELETED for an Appointment, if the profile leaves it to a person.
+            DELETED for an Appointment, if the profile leaves it to a person or nobody is certain.
         """
         statements: tuple[Statement, ...] = ()
         if (ref := self.ref) is not None:
-            if profile.deleted is None:
+            if profile.deleted is None or not self.certain:
                 raise Quarantined(Reason.DELETED, "Bundle.entry.request")
             identity = SenderIdentity(source=profile.source, suite=profile.suite, filler=self.name)
             statements = (CaseTold(ref=ref, identity=identity, act=profile.deleted, creates=False),)
@@ -64,5 +65,24 @@ def deletion(resource: Any) -> Deletion | None:
     if name.partition("/")[0] not in READ:
         return None
     answered = entry.get("response")
-    told = answered.get("lastModified") if isinstance(answered, dict) else None
-    return Deletion(name, e.parse_moment(told) if isinstance(told, str) else None)
+    answered = answered if isinstance(answered, dict) else {}
+    told = answered.get("lastModified")
+    certain = not str(answered.get("status", "")).startswith("404")
+    return Deletion(name, e.parse_moment(told) if isinstance(told, str) else None, certain)
+
+
+def gone_bundle(base: str, id: str, version: str, status: int) -> dict[str, Any]:
+    """What a server's history would say of an Appointment that it no longer has.
+
+    Parameters
+    ----------
+    version
+        Of the case as we knew it: deleted, restored and deleted again is news a second time.
+    status
+        410 if the server knows that it was there, 404 if it does not say.
+    """
+    name = f"Appointment/{id}"
+    request = {"method": "DELETE", "url": name}
+    response = {"status": str(status), "etag": f'W/"{version}"'}
+    entry = {"fullUrl": f"{base}/{name}", "request": request, "response": response}
+    return {"resourceType": "Bundle", "type": "history", "entry": [entry]}

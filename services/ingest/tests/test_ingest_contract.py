@@ -17,16 +17,20 @@ status       the case's status in the end
 
 Whatever the row: every message that was answered is kept to the byte, nothing is acknowledged when the disk takes
 nothing, the door goes on with the next sender, and no word of the patient can be read in an answer, a log, a metric or
-a record of any topic. FHIR's rows stand below, with HTTP status codes for answers.
+a record of any topic. FHIR's rows stand below, with HTTP status codes for answers. (412 is an answer
+to us: its rows are in services/writeback/tests/test_writeback_fhir.py.)
 """
 
 import itertools
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import fhir_parts as f
 import pytest
 from door_stage import Stage
+from fhir_stage import FhirStage, notification
 from siu_words import CANARIES, batch, with_msh
 from siu_words import write_siu as siu
 
@@ -410,3 +414,113 @@ def errors(answer: bytes) -> list[str]:
     return [
         f"{segment.decode()}{'-' if field else ''}{field.decode()} {code.decode()}" for segment, field, code in found
     ]
+
+
+# --- FHIR ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Post:
+    """One request: a body, where to, and what is odd about its token."""
+
+    body: bytes
+    path: str = ""
+    media: str = "application/fhir+json"
+    claims: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FhirRow:
+    """As above. `answers` are HTTP codes; `error` the first issue, code and element; `asked`: a query is owed."""
+
+    what: str
+    sent: tuple[Post, ...]
+    answers: str
+    error: str = ""
+    told: str = ""
+    reasons: str = ""
+    kept: tuple[bytes, ...] = ()
+    asked: int = 0
+    disk: str = ""
+
+
+def js(resource: Any) -> bytes:
+    return json.dumps(resource, indent=1).encode()
+
+
+def inside(*resources: Any) -> tuple[bytes, ...]:
+    """Resources of a notification are kept in one rendering each."""
+    return tuple(json.dumps(each, ensure_ascii=False, separators=(",", ":")).encode() for each in resources)
+
+
+def one(what: str, resource: Any, answers: str, *, kept: bool = True, **more: Any) -> FhirRow:
+    body = resource if isinstance(resource, bytes) else js(resource)
+    path = f"/{resource['resourceType']}" if isinstance(resource, dict) else ""
+    claims, media = more.pop("claims", {}), more.pop("media", "application/fhir+json")
+    return FhirRow(what, (Post(body, path, media, claims),), answers, kept=(body,) if kept else (), **more)
+
+
+APPOINTMENT, ENCOUNTER = f.appointment(), f.encounter()
+R5 = f.encounter(actualPeriod={"start": "2026-03-02T09:00:00Z"})
+FIRST = Post(notification("event-notification", 1, 1, resources=(APPOINTMENT,)))
+HANDSHAKE = Post(notification("handshake", 0))
+
+FHIR = [
+    one("an Appointment", APPOINTMENT, "201", told=NEW),
+    one("R5 on the R4 door: an element of R5", R5, "422", error="not-supported Encounter.actualPeriod",
+        reasons="later_release"),
+    one("R5 on the R4 door: by its media type", APPOINTMENT, "415", error="not-supported", kept=False,
+        media="application/fhir+json; fhirVersion=5.0"),
+    one("a status that is none", f.appointment(status="bogus"), "422", error="code-invalid Appointment.status",
+        reasons="wrong_body"),
+    one("no participant", f.appointment(participant=[]), "422", error="structure Appointment.participant",
+        reasons="wrong_body"),
+    one("an end without a start", f.appointment(start=None), "422", error="invariant Appointment.start",
+        reasons="wrong_body"),
+    FhirRow("a status that is none, of a case that is known",
+            (Post(js(APPOINTMENT)), Post(js(f.appointment(status="bogus")))), "201, 422",
+            "code-invalid Appointment.status", told=f"{NEW}, CaseDoubted", reasons="wrong_body",
+            kept=(js(APPOINTMENT), js(f.appointment(status="bogus")))),
+    one("no case id", f.appointment(identifier=None), "201", error="business-rule Appointment.identifier",
+        reasons="no_case_id"),
+    one("no JSON", b"{not json", "400", error="structure", kept=False),
+    one("an expired token", APPOINTMENT, "401", error="login", kept=False, claims={"exp": -60}),
+    one("a token for another door", APPOINTMENT, "401", error="login", kept=False, claims={"aud": "https://other"}),
+    FhirRow("a jti shown twice", (Post(js(APPOINTMENT), "/Appointment", claims={"jti": "J"}),
+                                  Post(js(ENCOUNTER), "/Encounter", claims={"jti": "J"})),
+            "201, 401", "login", told=NEW, kept=(js(APPOINTMENT),)),
+    FhirRow("events in order", (HANDSHAKE, FIRST), "200, 200", told=NEW, kept=inside(APPOINTMENT)),
+    FhirRow("an event told again", (HANDSHAKE, FIRST, FIRST), "200, 200, 200", told=NEW, kept=inside(APPOINTMENT)),
+    FhirRow("a skipped event number", (HANDSHAKE, FIRST, Post(notification("event-notification", 4, 4))),
+            "200, 200, 200", told=NEW, kept=inside(APPOINTMENT), asked=1),
+    FhirRow("a heartbeat that is ahead", (HANDSHAKE, FIRST, Post(notification("heartbeat", 3))), "200, 200, 200",
+            told=NEW, kept=inside(APPOINTMENT), asked=1),
+    FhirRow("R5 inside of a notification, then R4",
+            (HANDSHAKE, Post(notification("event-notification", 1, 1, resources=(R5, APPOINTMENT)))), "200, 200",
+            told=NEW, reasons="later_release", kept=inside(R5, APPOINTMENT)),
+    one("a disk that takes nothing", APPOINTMENT, "503", error="transient", kept=False, disk="full"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", FHIR, ids=lambda row: row.what)
+def test_what_is_posted_is_answered_kept_and_told_as_the_table_says(row, tmp_path, caplog, capfd):
+    door = FhirStage(tmp_path)
+    stage = door.stage
+    stage.disk.full = row.disk == "full"
+    answers = [door.send(post.body, post.path, post.media, **post.claims) for post in row.sent]
+    stage.disk.full = False
+    assert ", ".join(str(answer.status_code) for answer in answers) == row.answers
+    assert issue_of(answers[-1].json()) == row.error
+    assert stage.raw == list(row.kept)
+    assert ", ".join(stage.reasons) == row.reasons
+    assert ", ".join(type(event).__name__ for event in stage.events) == row.told
+    assert (door.asked, door.cursors.owed) == (row.asked, bool(row.asked))
+    assert door.send(js(f.appointment("NEXT")), "/Appointment").status_code == 201
+    logs = "".join([*capfd.readouterr(), caplog.text])
+    assert stage.in_clear([*CANARIES, "1951-11-23"], logs, *(answer.text for answer in answers)) == []
+
+
+def issue_of(outcome: dict[str, Any]) -> str:
+    """Code and element of the first issue that is one."""
+    found = [each for each in outcome.get("issue", ()) if each["code"] != "informational"]
+    return " ".join([found[0]["code"], *found[0].get("expression", [])[:1]]) if found else ""

@@ -1,14 +1,16 @@
 """The order of the intake: durable, acknowledged, raw and identity, then events; with journal and broker on a leash."""
 
 import asyncio
+import gc
 from collections import deque
+from weakref import ref
 
 import pytest
 
 from orloop_common.domain.events import RoomWentDown
 from orloop_common.messages import CASE_IDENTITY, HL7_RAW, SUITE_EVENTS
 from orloop_common.runtime.mllp import encode_frame
-from orloop_ingest import intake as intake_room
+from orloop_ingest import backlog, sending
 from orloop_ingest.adapters.mllp import Connection, Limits, MllpDoor
 from orloop_ingest.domain.told import FactTold, Told
 from orloop_ingest.intake import Intake, raw_id
@@ -227,15 +229,15 @@ def test_a_duplicate_of_what_is_not_durable_yet_is_answered_with_the_first(scene
 
 
 def test_a_broker_that_is_away_stops_neither_answers_nor_memory(scene, siu, monkeypatch):
-    monkeypatch.setattr(intake_room, "WINDOW", 4)
-    monkeypatch.setattr(intake_room, "HOT", 10)
+    monkeypatch.setattr(sending, "WINDOW", 4)
+    monkeypatch.setattr(backlog, "HOT", 10)
     connection, transport = scene.connect()
     for n in range(60):
         scene.send(connection, siu(case=f"A{n}", control=f"M{n}"))
         scene.commit()
     assert len(transport.answers) == 60
-    assert len(scene.intake._flight) == 4
-    assert len(scene.intake._line) <= 10
+    assert len(scene.intake._sending) == 4
+    assert len(scene.intake._backlog) <= 10
     for _ in range(60):
         scene.acknowledge()
     events = [o.cause for o in scene.broker.posted if o.topic == SUITE_EVENTS]
@@ -367,6 +369,35 @@ def test_a_broker_that_takes_too_long_is_replaced_by_the_disk_and_nothing_is_rea
         scene.acknowledge()
     assert sorted(scene.broker.topics) == sorted([*FIRST, SUITE_EVENTS])
     assert scene.journal.drained == 1
+
+
+def test_a_broker_that_answers_before_the_disk_that_replaced_it_leaves_no_sender_without_an_answer(desk, siu):
+    scene = Scene(desk, by_broker=lambda: True, fallback_seconds=1.0)
+    connection, transport = scene.connect()
+    scene.send(connection, siu())
+    scene.now = 1.5
+    scene.hook.run()
+    for _ in range(4):
+        scene.acknowledge()
+    assert transport.answers == []
+    scene.commit()
+    assert transport.answers == ["AA|M1"]
+
+
+def test_a_message_that_is_over_is_let_go_at_once(desk, siu):
+    scene = Scene(desk)
+    connection, transport = scene.connect()
+    scene.send(connection, siu())
+    gone = ref(scene.journal.handed[0][0].owners[0])
+    gc.disable()
+    try:
+        scene.commit()
+        for _ in range(4):
+            scene.acknowledge()
+        assert transport.answers == ["AA|M1"]
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(("accept", "application"), [("NE", "AL"), ("AL", "AL")])

@@ -1,9 +1,9 @@
 """From an arrival to the log: durable, acknowledged, read, written; in one order for all doors.
 
 Everything here runs in the doors' thread and never waits. An arrival is first made durable: in the journal, or, where
-three replicas stand in for the disk, by the broker itself. Then it is read, in the order of the journal, and
-its records are posted: raw and identity, and when the broker has these, its events. When it has all, the journal
-moves on. A broker that is away stops only the posting; what waits stays on the disk and is read back from there.
+three replicas stand in for the disk, by the broker itself. Then it is read, in the order of the journal (`backlog`),
+and its records are sent: raw and identity, and when the broker has these, its events (`sending`). When it has all, the
+journal moves on. A broker that is away stops only the sending; what waits stays on the disk and is read back from it.
 """
 
 import asyncio
@@ -16,28 +16,23 @@ from hashlib import sha256
 from orloop_common.domain.derived import RawMessage
 from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import Event
-from orloop_common.messages import HL7_RAW
 from orloop_common.runtime.errors import FatalError, NotDurable
 from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.mllp import Frame
-from orloop_common.runtime.outbox import Delivered
-from orloop_common.runtime.records import Output
 
 from . import metrics
+from .backlog import Backlog
 from .domain.hl7.header import Header
 from .domain.quarantine import Quarantined
 from .domain.told import Told
 from .items import Item, Waiter
 from .ports import Hook, Keeping, Owner, Posting
-from .reception import Arrival, Reception, pointer_output
+from .reception import Arrival, Reception
+from .sending import Sending
 
 _log = get_logger("intake")
-WINDOW = 1000  # read and not yet on the broker
-HOT = 4000  # arrivals that wait in memory before they wait on the disk alone
-HOT_BYTES = 32 * 2**20
 SLICE, BUSY_SLICE = 16, 2  # read at a stretch; the second while senders wait for acknowledgements
 BUSY_SECONDS = 0.002
-POLL_SECONDS, LONGEST_POLL_SECONDS = 0.002, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +66,17 @@ class Intake:
         fallback_seconds: float = 1.0,
         take_seconds: float = 10.0,
     ) -> None:
-        self.reception, self._journal, self._broker, self._hook = reception, journal, broker, hook
+        self.reception, self._journal, self._hook = reception, journal, hook
         self._limit, self._held, self._by_broker = limit_bytes, held, by_broker
         self._monotonic, self._fallback, self._take_seconds = monotonic, fallback_seconds, take_seconds
         self._pending: dict[str, Arrival] = {}
         self._batch: list[Arrival] = []
         self._overflow: deque[Arrival] = deque()
         self._uncommitted_bytes = 0
-        self._line: deque[Arrival] = deque()
-        self._line_bytes = 0
-        self._taken = journal.drained
-        self._cold = journal.last > journal.drained
-        self._applications: dict[int, tuple[Owner, ...]] = {}
-        self._half: deque[Item] = deque()  # raw and identity posted
-        self._flight: deque[Item] = deque()  # all that was read and is not on the broker, in order
-        self._unposted: deque[tuple[Item, Sequence[Output]]] = deque()
+        self._backlog = Backlog(journal, reception.reopen)
+        self._sending = Sending(broker, hook, self._is_over, self._served)
         self._direct: dict[str, tuple[Arrival, float]] = {}  # durable once the broker has it
-        self._working = self._polling = self._flushing = False
-        self.answered, self._pause = 0, POLL_SECONDS
+        self._working = self._flushing = False
         self.readers: dict[str, Callable[[Arrival], Told]] = {}
 
     @property
@@ -104,9 +92,7 @@ class Intake:
     @property
     def oldest(self) -> datetime | None:
         """When the oldest message in memory came that is not on the broker yet."""
-        if self._flight:
-            return self._flight[0].arrival.received
-        return self._line[0].received if self._line else None
+        return self._sending.oldest or self._backlog.oldest
 
     def start(self) -> None:
         """Read on where the last process ended."""
@@ -117,7 +103,7 @@ class Intake:
 
     def pass_over(self, sequence: int) -> None:
         """What the journal held up to this entry was put aside."""
-        self._taken = max(self._taken, sequence)
+        self._backlog.pass_over(sequence)
         self._journal.drained = max(self._journal.drained, sequence)
 
     def admit(self, arrival: Arrival, owner: Owner) -> None:
@@ -186,10 +172,9 @@ class Intake:
     # --- durable -----------------------------------------------------------------------------------------
 
     def _store(self, arrival: Arrival) -> None:
-        if self._by_broker() and not self._held() and not self._cold:
+        if self._by_broker() and not self._held() and not self._backlog.cold:
             self._direct[arrival.id] = arrival, self._monotonic()
-            arrival.placed = True
-            self._line.append(arrival)
+            self._backlog.add(arrival)
             self._soon()
             return
         self._batch.append(arrival)
@@ -212,6 +197,7 @@ class Intake:
                 self._pending.pop(arrival.id, None)
                 for owner in arrival.owners:
                     owner.lost()
+                arrival.owners.clear()
             return
         sequence = last - len(batch)
         remember, pending = self.reception.remember, self._pending
@@ -223,49 +209,14 @@ class Intake:
                 continue
             for owner in arrival.owners:
                 owner.durable()
-            if arrival.placed:  # read already, while the broker was expected to make it durable
-                self._taken = max(self._taken, sequence)
-            elif not self._cold and sequence > self._taken:
-                arrival.placed = True
-                self._line.append(arrival)
-                self._line_bytes += arrival.length
-            elif arrival.answers.application:
-                self._applications[sequence] = tuple(arrival.owners)
-        if len(self._line) > HOT or self._line_bytes > HOT_BYTES:
-            self._cool()
+            self._backlog.keep(arrival)
+        self._backlog.trim()
         self._soon()
-
-    def _cool(self) -> None:
-        """Too many wait: let go of the newest, they are read back from the disk when their turn comes."""
-        while len(self._line) > HOT // 2 and self._line[-1].sequence and self._line[-1].told is None:
-            arrival = self._line.pop()
-            if arrival.answers.application:
-                self._applications[arrival.sequence] = tuple(arrival.owners)
-        self._line_bytes = sum(arrival.length for arrival in self._line)
-        self._cold = True
-
-    def _warm(self) -> None:
-        """Read the next of what waits on the disk."""
-        entries = self._journal.read(self._taken, 128)
-        for sequence, sealed in entries:
-            try:
-                arrival = self.reception.reopen(sealed)
-            except Exception as error:  # noqa: BLE001 - one entry that nobody opens must not stop the rest
-                _log.error("journal_entry_not_opened", sequence=sequence, error=type(error).__name__)
-                metrics.DELIVERY_REFUSED.labels(HL7_RAW).inc()
-                self._taken = sequence
-                continue
-            arrival.sequence = sequence
-            arrival.owners.extend(self._applications.pop(sequence, ()))
-            self._line.append(arrival)
-            self._taken = sequence
-        if not entries and self._taken >= self._journal.last:
-            self._cold = False
 
     def _over_limit(self) -> bool:
         return self._journal.size + self._uncommitted_bytes > self._limit
 
-    # --- read and posted ---------------------------------------------------------------------------------
+    # --- read and sent ---------------------------------------------------------------------------------
 
     def _soon(self) -> None:
         if not self._working:
@@ -275,18 +226,11 @@ class Intake:
     def _work(self) -> None:
         self._working, held = False, self._held()
         for _ in range(0 if held else BUSY_SLICE if self._pending else SLICE):
-            if len(self._flight) >= WINDOW or self._unposted:
+            if self._sending.full or (arrival := self._backlog.next()) is None:
                 break
-            if not self._line and self._cold:
-                self._warm()
-            if not self._line:
-                break
-            arrival = self._line.popleft()
-            self._line_bytes -= arrival.length
-            self._taken = max(self._taken, arrival.sequence)
             self._read(arrival)
         self._post()
-        if (self._line or self._cold) and len(self._flight) < WINDOW and not self._unposted and not held:
+        if self._backlog and not self._sending.full and not held:
             self._next()
 
     def _next(self) -> None:
@@ -310,11 +254,7 @@ class Intake:
                 owner.received = received
             owner.mapped()
         arrival.body, arrival.message = b"", None
-        item = Item(self, arrival, received)
-        self._flight.append(item)
-        self._half.append(item)
-        if received.first:
-            self._unposted.append((item, received.first))
+        self._sending.add(arrival, received)
 
     def _told(self, arrival: Arrival) -> Arrival:
         if arrival.told is None and arrival.kind != "hl7":
@@ -323,69 +263,34 @@ class Intake:
         return arrival
 
     def _post(self) -> None:
-        self._send()
-        while self._half and not self._half[0].first_left:
-            item = self._half.popleft()
-            problem, arrival = item.received.problem, item.arrival
-            if problem is not None and item.received.first:
-                raw = item.received.first[0]
-                place = Delivered(HL7_RAW, 0, item.offset)
-                pointer = pointer_output(arrival.id, raw.key, raw.suite, problem, place, arrival.received)
-                item.then = (*item.then, pointer)
-            item.then_left = len(item.then)
-            if item.then:
-                self._unposted.append((item, item.then))
-        self._send()
-        self._advance()
-        if self._flight and not self._polling:
-            self._polling = True
-            self._hook.call_later(self._pause, self._poll)
+        self._sending.post()
+        if self._overflow:
+            self._make_room()
 
-    def _send(self) -> None:
-        while self._unposted:
-            item, outputs = self._unposted[0]
-            while item.posted < len(outputs):
-                done = item.then_done if item.then_left >= 0 else item.raw_done if not item.posted else item.first_done
-                try:
-                    if not self._broker.post(outputs[item.posted], done):
-                        return
-                except FatalError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a record that cannot even be encoded
-                    _log.error("record_not_posted", raw=item.arrival.id, exc_info=error)
-                    done(None, -1)
-                item.posted += 1
-            item.posted = 0
-            self._unposted.popleft()
-
-    def _poll(self) -> None:
-        self._polling = False
-        before, self.answered = self.answered, 0
-        self._broker.serve()
-        self._pause = POLL_SECONDS if self.answered or before else min(LONGEST_POLL_SECONDS, 1.5 * self._pause)
+    def _served(self) -> None:
+        """The broker's answers were looked for: read on, or send what they let go."""
         if self._direct:
             self._fall_back()
-        if (self._line or self._cold) and not self._pending:
+        if self._backlog and not self._pending:
             self._work()
         else:
             self._post()
-            if self._line or self._cold:
+            if self._backlog:
                 self._next()
 
-    def _advance(self) -> None:
-        while self._flight and not self._flight[0].first_left and not self._flight[0].then_left:
-            item = self._flight.popleft()
-            arrival = item.arrival
-            self.reception.settled(item.received)
-            if self._direct.pop(arrival.id, None) is not None:
-                self._pending.pop(arrival.id, None)
-                self.reception.remember(arrival.id, arrival.received)
-                for owner in arrival.owners:
-                    owner.durable()
-            elif arrival.sequence:
-                self._journal.drained = arrival.sequence
-        if self._overflow:
-            self._make_room()
+    def _is_over(self, item: Item) -> None:
+        """The broker has all of it."""
+        arrival = item.arrival
+        self.reception.settled(item.received)
+        if self._direct.pop(arrival.id, None) is not None:
+            self._pending.pop(arrival.id, None)
+            self.reception.remember(arrival.id, arrival.received)
+            for owner in arrival.owners:
+                owner.durable()
+        elif arrival.sequence:
+            self._journal.drained = arrival.sequence
+        if arrival.id not in self._pending:  # else its owners wait for the journal, to which it fell back
+            arrival.owners.clear()  # they hold it, too: let both go now, not when cycles are looked for
 
     def _make_room(self) -> None:
         while self._overflow and not self._over_limit():
@@ -403,19 +308,14 @@ class Intake:
         self._direct.clear()
         self._journal.put(late)
 
-    def refused(self, error: Exception, topic: str) -> None:
-        """The broker refused a record for good; the raw bytes are still in the log or in the journal's backup."""
-        metrics.DELIVERY_REFUSED.labels(topic).inc()
-        _log.error("record_refused", topic=topic, error=str(error))
-
     def _tidy(self) -> None:
         """Now and then: note on the disk how far the broker is, show how much waits, look whether we may go on."""
         self._journal.put(())
-        if not (self._flight or self._line or self._batch or self._cold):
-            self._journal.drained = self._taken
+        if not (self._sending or self._batch or self._backlog):
+            self._journal.drained = self._backlog.taken
         metrics.JOURNAL_HELD.set(1 if self._held() else 0)
         if self._overflow:
             self._make_room()
-        if self._line or self._cold:
+        if self._backlog:
             self._soon()
         self._hook.call_later(0.5, self._tidy)

@@ -22,7 +22,18 @@ class Line(Protocol):
 class Slot:
     """What is sent for one message, and when it may be sent."""
 
-    __slots__ = ("application", "arrival", "began", "deadline", "flushed", "frame", "is_mapped", "line", "ready")
+    __slots__ = (
+        "__weakref__",
+        "application",
+        "arrival",
+        "began",
+        "deadline",
+        "flushed",
+        "frame",
+        "is_mapped",
+        "line",
+        "ready",
+    )
 
     def __init__(self, line: Line, arrival: Arrival, began: float, deadline: float) -> None:
         accept, application = arrival.answers.accept, arrival.answers.application

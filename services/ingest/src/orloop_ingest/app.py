@@ -49,7 +49,7 @@ from .watching import SourceWatch
 def main() -> None:
     """Run ingest to its end."""
     sys.setswitchinterval(0.001)  # the doors must not wait 5 ms for the interpreter while the fold reads
-    gc.set_threshold(50_000, 20, 50)  # a day's state is large and has no cycles: looking through it is wasted
+    gc.set_threshold(10_000, 100, 50)  # what stays has no cycles: look at little of it at a time, and seldom at all
     run_service(Settings, run, sensitive=True)
 
 

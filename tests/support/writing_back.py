@@ -1,6 +1,6 @@
 """A log with write-back on it, a courier that a test answers for, and a case's identity: for write-back's tests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from orloop_common.testing.suite import HOUR, booked, change, clock, day_after, 
 from orloop_common.testing.suite import tick as tick
 from orloop_writeback.domain.message import Answer, Step
 from orloop_writeback.domain.routes import Route, Routes
+from orloop_writeback.domain.tasks import TaskSaid
 from orloop_writeback.flow import TOPICS, WritebackFlow
 from orloop_writeback.ports import Word
 
@@ -83,6 +84,26 @@ class People:
 
 
 @dataclass
+class Inboxes:
+    """Hospitals' inboxes: a test says what became of a Task."""
+
+    open: Mapping[str, tuple[Step, tuple[str, ...]]] = field(default_factory=dict)
+    news: list[TaskSaid] = field(default_factory=list)
+
+    def watch(self, open_ones: Mapping[str, tuple[Step, tuple[str, ...]]]) -> None:
+        self.open = open_ones
+
+    def said(self) -> Sequence[TaskSaid]:
+        found, self.news = self.news, []
+        return found
+
+    def say(self, status: str, reason: str = "") -> None:
+        """Of the one Task that is open."""
+        ((step, _),) = self.open.values()
+        self.news.append(TaskSaid(step=step, status=status, reason=reason))
+
+
+@dataclass
 class Mesh:
     """A log, and write-back on it."""
 
@@ -92,6 +113,7 @@ class Mesh:
     bus: MemoryBus = field(init=False)
     courier: HandCourier = field(default_factory=HandCourier)
     people: "People" = field(init=False)
+    inboxes: "Inboxes" = field(init=False)
     flow: WritebackFlow = field(init=False)
     core: LoopCore = field(init=False)
     versions: dict[str, int] = field(default_factory=dict)
@@ -103,7 +125,7 @@ class Mesh:
     def start(self) -> None:
         """A new process on the same log."""
         self.courier = HandCourier()
-        self.people = People()
+        self.people, self.inboxes = People(), Inboxes()
         self.flow = WritebackFlow(
             small_site(),
             ["main"],
@@ -112,6 +134,7 @@ class Mesh:
             self.courier if self.enabled else None,
             routes=Routes(self.routes, sending=self.enabled),
             words=self.people,
+            tasks=self.inboxes,
         )
         flow = self.flow
         self.core = self.bus.core(flow, LoopSettings(topics=TOPICS, group="orloop.writeback"))

@@ -128,6 +128,19 @@ def test_a_task_asked_twice_is_one_task(hospital_on_fhir: Hospital, carry: Any) 
     assert found["total"] == 1
 
 
+def test_what_the_hospital_says_of_a_task_there_is_read(hospital_on_fhir: Hospital, carry: Any) -> None:
+    step = a_step(case="answered", route=ROUTE)
+    assert carry(step, "task").kind == "accepted"
+    ours = FhirClient(httpx.Client(base_url=f"{hospital_on_fhir.base}/", trust_env=False))
+    assert ours.task(step.control_id) == ("requested", "")
+    query = {"identifier": f"urn:orloop:change|{step.control_id}"}
+    task = hospital_on_fhir.client.get("/Task", params=query).json()["entry"][0]["resource"]
+    hospital_on_fhir.update("Task", task["id"], task | {"status": "rejected", "statusReason": {"text": "Ward is full"}})
+    assert ours.task(step.control_id) == ("rejected", "Ward is full")
+    assert ours.task("ORLNEVERSENT") == ("", "")
+    ours.close()
+
+
 def test_hapis_validator_has_nothing_against_what_we_send(hospital_on_fhir: Hospital, carry: Any) -> None:
     sent = []
     for target, send in ((("3", "11:00"), "appointment"), (None, "appointment")):

@@ -28,6 +28,7 @@ from .adapters.mllp import MllpClient
 from .adapters.post import Counter, PostOffice
 from .adapters.routes_file import RouteEntry, parse_writeback
 from .adapters.siu import SiuScribe
+from .adapters.task_watch import TaskWatch
 from .adapters.tls import client_context
 from .domain.routes import Route, Routes, Way
 from .flow import TOPICS, WritebackFlow
@@ -51,7 +52,7 @@ def run(runtime: Runtime[Settings]) -> None:
     get_logger("writeback").info("write_back_is_on" if post else "write_back_is_off", routes=len(pairs))
     words = Inbox() if settings.worklist_port else None
     echo_within = timedelta(minutes=settings.echo_timeout_minutes)
-    flow = WritebackFlow(site, suites, clock, post, post, echo_within, routes, words)
+    flow = WritebackFlow(site, suites, clock, post, post, echo_within, routes, words, post)
     if words is not None:
         _serve_worklist(runtime, site, flow, words)
     runtime.run_flow(
@@ -71,7 +72,7 @@ def _serve_worklist(runtime: Runtime[Settings], site: Site, flow: WritebackFlow,
 def _post_office(runtime: Runtime[Settings], site: Site, pairs: tuple[tuple[Route, RouteEntry], ...]) -> PostOffice:
     settings = runtime.settings
     decrypt = _decrypt(settings)
-    counters = {}
+    counters, watches = {}, {}
     for route, entry in pairs:
         if route.way is Way.MANUAL:
             continue
@@ -79,7 +80,11 @@ def _post_office(runtime: Runtime[Settings], site: Site, pairs: tuple[tuple[Rout
         courier = Courier(exchange, Patience(settings.send_tries, settings.retry_seconds), runtime.clock, runtime.stop)
         runtime.spawn(f"courier-{route.name}", courier.run)
         counters[route.name] = Counter(scribe, courier)
-    return PostOffice(counters)
+        if route.tasks:
+            reader = FhirClient(_http(runtime, entry, _tls(entry)))  # of its own: a client belongs to one thread
+            watches[route.name] = TaskWatch(reader, settings.task_seconds, runtime.stop)
+            runtime.spawn(f"tasks-{route.name}", watches[route.name].run)
+    return PostOffice(counters, watches)
 
 
 def scribe_of(site: Site, entry: RouteEntry, decrypt: Decrypt, *, masked: bool = False) -> Scribe:
@@ -96,7 +101,7 @@ def scribe_of(site: Site, entry: RouteEntry, decrypt: Decrypt, *, masked: bool =
 
 def _exchange(runtime: Runtime[Settings], route: Route, entry: RouteEntry) -> Exchange:
     settings, clock = runtime.settings, runtime.clock
-    tls = client_context(entry.tls.ca, entry.tls.certificate, entry.tls.key) if entry.tls else None
+    tls = _tls(entry)
     if entry.fhir is not None:
         return FhirClient(_http(runtime, entry, tls))
     port = entry.port or settings.hospital_port
@@ -114,6 +119,10 @@ def _exchange(runtime: Runtime[Settings], route: Route, entry: RouteEntry) -> Ex
         entry.tls.server_name if entry.tls else None,
         route.style.enhanced,
     )
+
+
+def _tls(entry: RouteEntry) -> ssl.SSLContext | None:
+    return client_context(entry.tls.ca, entry.tls.certificate, entry.tls.key) if entry.tls else None
 
 
 def _http(runtime: Runtime[Settings], entry: RouteEntry, tls: ssl.SSLContext | None) -> httpx.Client:

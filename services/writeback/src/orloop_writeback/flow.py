@@ -20,13 +20,15 @@ from orloop_common.runtime import Clock, OrloopError, Output, Partition, Record
 from orloop_common.runtime.logs import get_logger
 
 from . import metrics
+from .awaiting import Awaiting
 from .domain.book import SuiteBook
 from .domain.message import Answer, Step
 from .domain.routes import Routes
 from .domain.statuses import statuses
+from .domain.tasks import refusal, remark
 from .domain.under_way import UnderWay, late
 from .domain.worklist import Line, worklist
-from .ports import Courier, Scribe, Word, Words
+from .ports import Courier, Scribe, Tasks, Word, Words
 
 _log = get_logger("writeback")
 _ANSWERS = {
@@ -49,9 +51,11 @@ class WritebackFlow:
         echo_within: timedelta = timedelta(minutes=10),
         routes: Routes | None = None,
         words: Words | None = None,
+        tasks: Tasks | None = None,
     ) -> None:
         self._routes = routes or Routes(sending=courier is not None)
         self._words = words
+        self._awaiting = Awaiting(tasks, scribe) if tasks is not None and scribe is not None else None
         self._said: dict[str, Word] = {}
         self._suites = frozenset(suites)
         self._calendar = OperationalCalendar(site.timezone, site.day_boundary)
@@ -94,6 +98,7 @@ class WritebackFlow:
                 yield from self._next(book, way)
             way.lines = worklist(book.day, book.by_hand)
             yield from self._tell(book, way)
+        yield from self._inboxes()
         yield from self._people()
 
     def revoked(self, partitions: Iterable[Partition]) -> None:
@@ -210,6 +215,21 @@ class WritebackFlow:
             self._said[output.id] = word
             yield output
 
+    def _inboxes(self) -> Iterator[Output]:
+        """What hospitals say of Tasks that were taken: a no ends the change, anything else is shown and no more."""
+        if self._awaiting is None:
+            return
+        for said in self._awaiting.heard(self._books, self._ways):
+            step, way = said.step, self._ways[said.step.suite]
+            no = refusal(said)
+            if no is None:
+                way.remarks[step.proposal, step.case] = remark(said)
+                continue
+            if way.parked is not None and way.parked[0].control_id == step.control_id:
+                way.parked = None
+            yield self._answer(way, step.suite, step.proposal, step.case, ChangeAnswer.REFUSED, no, step)
+        self._awaiting.watch(self._books, self._ways)
+
     def lines(self, suite: str) -> tuple[tuple[Line, str], ...]:
         """The worklist as it was a moment ago, each line with its sealed identity; any thread may ask."""
         book, way = self._books.get(suite), self._ways.get(suite)
@@ -247,7 +267,8 @@ class WritebackFlow:
         at = day.now or self._clock.now()
         latest: dict[str, WritebackStatus] = {}
         by_hand = frozenset((line.proposal, line.case) for line in way.lines)
-        texts = {**way.waits, **self._texts[day.suite]}
+        way.remarks = {key: text for key, text in way.remarks.items() if _waits(day, key)}
+        texts = {**way.waits, **self._texts[day.suite], **way.remarks}
         for status in statuses(day, book.offset, at, sent, texts, by_hand, self._routes.sending):
             held = latest.get(status.case)
             if held is None or _decided(day, status) >= _decided(day, held):
@@ -259,6 +280,12 @@ class WritebackFlow:
             way.published[case] = news
             id = derived_id(WRITEBACK_STATUS, day.suite, case, str(book.offset), digest(status))
             yield Output(WRITEBACK_STATUS, f"{day.suite}/{case}", day.suite, status, id, at=at)
+
+
+def _waits(day: SuiteDay, change: tuple[str, str]) -> bool:
+    proposal, case = change
+    pending = day.pending.get(case)
+    return pending is not None and pending.proposal == proposal
 
 
 def _decided(day: SuiteDay, status: WritebackStatus) -> datetime:

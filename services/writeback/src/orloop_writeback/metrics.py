@@ -15,5 +15,6 @@ UNCONFIRMED = gauge(
     "Accepted changes that the hospital never echoed; any is an alert.",
     ["suite"],
 )
+TASKS_READ = counter("orloop_writeback_tasks_read_total", "Looks at a Task in a hospital's inbox.", ["outcome"])
 WORKLIST = gauge("orloop_writeback_worklist_lines", "Approved changes that people have to key in.", ["suite"])
 WORKLIST_REQUESTS = counter("orloop_writeback_worklist_requests_total", "Requests at the worklist's door.", ["status"])

@@ -1,10 +1,11 @@
 """What the flow needs of the world."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from .domain.message import Answer, Step
+from .domain.tasks import TaskSaid
 
 
 class Courier(Protocol):
@@ -18,6 +19,16 @@ class Courier(Protocol):
 
     def answers(self) -> Sequence[Answer]:
         """What came back since the last call."""
+
+
+class Tasks(Protocol):
+    """Looks after the Tasks that wait in hospitals' inboxes."""
+
+    def watch(self, open_ones: Mapping[str, tuple[Step, tuple[str, ...]]]) -> None:
+        """By control id all that wait, each with the words that must not appear in what is said of it."""
+
+    def said(self) -> Sequence[TaskSaid]:
+        """What is new of them since the last call."""
 
 
 class Scribe(Protocol):

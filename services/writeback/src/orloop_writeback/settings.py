@@ -25,4 +25,5 @@ class Settings(CommonSettings):
     ack_timeout_seconds: float = Field(default=10.0, gt=0)
     send_tries: int = Field(default=6, ge=1)
     retry_seconds: float = Field(default=0.5, gt=0)
+    task_seconds: float = Field(default=15.0, gt=0)
     echo_timeout_minutes: float = Field(default=10.0, gt=0)

@@ -8,10 +8,19 @@ from typing import Any
 import httpx
 
 from orloop_common.runtime.smart import SmartRefused
-from orloop_writeback.domain.appointments import CannotChange, Resource, cancelled, is_at, moved, outcome_text
+from orloop_writeback.domain.appointments import (
+    CannotChange,
+    Resource,
+    cancelled,
+    concept_text,
+    is_at,
+    moved,
+    outcome_text,
+)
 from orloop_writeback.domain.message import Reply
 
 from .courier import NoAnswer
+from .fhir import CHANGE
 
 JSON = "application/fhir+json"
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -53,6 +62,29 @@ class FhirClient:
             raise NoAnswer(error.problem) from error
         except httpx.HTTPError as error:
             raise NoAnswer(f"Expected an answer of the FHIR server, got {type(error).__name__}.") from error
+
+    def task(self, control_id: str) -> tuple[str, str]:
+        """The status of the Task that was created under this id, and its reason; both empty if it is not there.
+
+        Raises
+        ------
+        NoAnswer
+            If the server does not say: look again later.
+        """
+        query = {"identifier": f"{CHANGE}|{control_id}", "_count": "2"}
+        try:
+            bundle = self._json(self._request("GET", "Task", params=query))
+        except _Refused as error:
+            raise NoAnswer(f"Expected to be let read a Task, got {error.status}.") from None
+        except SmartRefused as error:
+            raise NoAnswer(error.problem) from error
+        except httpx.HTTPError as error:
+            raise NoAnswer(f"Expected an answer of the FHIR server, got {type(error).__name__}.") from error
+        if bundle.get("resourceType") != "Bundle":
+            raise NoAnswer("Expected a Bundle of the FHIR server, got something else.")
+        resources = [entry.get("resource") or {} for entry in bundle.get("entry") or () if isinstance(entry, dict)]
+        found = next((one for one in resources if one.get("resourceType") == "Task"), {})
+        return str(found.get("status") or ""), concept_text(found.get("statusReason"))
 
     def close(self) -> None:
         """Let go of the connections."""

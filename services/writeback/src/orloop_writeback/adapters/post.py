@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orloop_writeback.domain.message import Answer, Step
+from orloop_writeback.domain.tasks import TaskSaid
 from orloop_writeback.ports import Courier, Scribe
+
+from .task_watch import TaskWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +21,8 @@ class Counter:
 class PostOffice:
     """A step of a route that has no counter (people key it in) must not come here."""
 
-    def __init__(self, counters: Mapping[str, Counter]) -> None:
-        self._counters = dict(counters)
+    def __init__(self, counters: Mapping[str, Counter], watches: Mapping[str, TaskWatch] | None = None) -> None:
+        self._counters, self._watches = dict(counters), dict(watches or {})
 
     def write(self, step: Step, sealed: str) -> tuple[bytes, tuple[str, ...]]:
         """The message's bytes, and the words in it that identify the patient."""
@@ -36,3 +39,12 @@ class PostOffice:
     def answers(self) -> Sequence[Answer]:
         """What came back on any route since the last call."""
         return [answer for counter in self._counters.values() for answer in counter.courier.answers()]
+
+    def watch(self, open_ones: Mapping[str, tuple[Step, tuple[str, ...]]]) -> None:
+        """Each Task is looked after on its own route."""
+        for name, each in self._watches.items():
+            each.watch({id: held for id, held in open_ones.items() if held[0].route.name == name})
+
+    def said(self) -> Sequence[TaskSaid]:
+        """What is new of the Tasks on any route."""
+        return [said for each in self._watches.values() for said in each.said()]

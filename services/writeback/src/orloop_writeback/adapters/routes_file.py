@@ -50,7 +50,7 @@ class Smart(_Section):
     client_id: str
     key: Path
     key_id: str | None = None
-    scope: str = "system/Appointment.rsu system/Task.c"
+    scope: str = "system/Appointment.rsu system/Task.crs"
 
 
 class Fhir(_Section):
@@ -99,6 +99,7 @@ class RouteEntry(_Section):
             sources=self.sources,
             postponements=self.postponements or default,
             confirm_within=timedelta(minutes=minutes) if minutes is not None else None,
+            tasks=self.fhir is not None and self.fhir.send == "task",
             style=self.message.style(),
         )
 

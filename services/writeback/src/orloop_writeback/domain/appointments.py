@@ -72,6 +72,13 @@ def outcome_text(body: object) -> str:
     return "; ".join(dict.fromkeys(texts))
 
 
+def concept_text(concept: object) -> str:
+    """What a CodeableConcept says, for people; empty for what is none."""
+    if not isinstance(concept, dict):
+        return ""
+    return " ".join(str(concept.get("text") or _display(concept)).split())
+
+
 def _display(details: Mapping[str, Any]) -> str:
     return str(next((c.get("display") or c.get("code") for c in details.get("coding") or ()), "") or "")
 

@@ -46,6 +46,11 @@ class SuiteBook:
         """Ingest has let go of a case whose day is long over."""
         self.identities.pop(case, None)
 
+    def awaited_tasks(self) -> tuple[Step, ...]:
+        """Tasks that an inbox has taken and whose echo has not come."""
+        waiting = (p for p in self.day.pending.values() if p.status == "acknowledged" and not self.by_hand(p))
+        return tuple(step for step in map(self.step_of, waiting) if step.route.tasks)
+
     @property
     def frozen(self) -> bool:
         """A person has frozen everything: nothing new leaves."""

@@ -64,7 +64,8 @@ class Style:
 class Route:
     """One way into one hospital system; no `suites` or no `sources` means all of them.
 
-    `confirm_within` is how long the hospital's own echo may take; None means the process's setting.
+    `confirm_within` is how long the hospital's own echo may take; None means the process's setting. `tasks`: changes
+    are put into an inbox as Tasks, whose status is read.
     """
 
     name: str = "hospital"
@@ -73,6 +74,7 @@ class Route:
     sources: tuple[str, ...] = ()
     postponements: Postponements = Postponements.BY_HAND
     confirm_within: timedelta | None = None
+    tasks: bool = False
     style: Style = Style()
 
     def takes(self, suite: str, source: str) -> bool:

@@ -28,6 +28,8 @@ class UnderWay:
         Why the next change waits, for its status.
     published
         What each case's status said last.
+    remarks
+        What the hospital's inbox says of changes that wait for their echo.
     """
 
     sending: Step | None = None
@@ -37,6 +39,7 @@ class UnderWay:
     waits: dict[tuple[str, str], str] = field(default_factory=dict)
     lines: tuple[Line, ...] = ()
     published: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    remarks: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from orloop_replan.adapters.bound import lower_bound
 from orloop_replan.adapters.branching import Branching, BranchLimits, Leaf
 from orloop_replan.adapters.price_and_fix import FixLimits, Found, solution, solve
 from orloop_replan.domain.branches import LEVEL, POSTPONED, ROOM, START, Split, divided, everything
+from orloop_replan.domain.certificate import verify
 from orloop_replan.domain.certificate_tree import CertificateError, verify_branches
 from orloop_replan.domain.kernels import anneal, price_chosen, right_shift_chosen
 from orloop_replan.domain.pricing import SCALE
@@ -161,6 +163,40 @@ def test_dividing_stops_as_soon_as_it_is_told_to() -> None:
     with pytest.raises(Stopped):
         solve(given, 1, ALONE, stop)
     assert asked <= most + 3
+
+
+def tight(seed: int) -> PlanProblem:
+    """A day on which rooms close before the work is done, and postponements come first."""
+    given = generate(10, "storm", seed)
+    rooms = tuple(replace(one, closes=one.block_end - timedelta(hours=1)) for one in given.rooms)
+    return replace(given, rooms=rooms, weights=replace(given.weights, strict=True))
+
+
+def test_where_somebody_must_wait_for_another_day_no_bound_counts_on_more_of_that() -> None:
+    given = tight(1)
+    found = solve(given, 1, FixLimits(growth=(4,), prove=10))
+    left = [name for name, place in found.plan.items() if place.room is None]
+    assert found.rank == found.ranked > 0
+    assert found.certificate.postponements < 0
+    free = replace(found.certificate, postponements=0.0)
+    assert verify_branches(given, free, (), 0, left) < found.lower.certified
+    assert verify_branches(given, found.certificate, (), 0, left) == found.lower.certified
+    assert verify_branches(given, found.certificate, found.branches, found.certified, left) == found.certified
+    assert found.proven
+    assert found.certified == found.cost
+
+
+def test_the_price_of_postponements_counts_only_where_it_is_known_who_is_postponed() -> None:
+    given = tight(1)
+    found = solve(given, 1, FixLimits(growth=(4,), branch=0))
+    left = [name for name, place in found.plan.items() if place.room is None]
+    nobody = verify(given, found.certificate)
+    assert nobody == verify(given, replace(found.certificate, postponements=-1000.0))
+    assert nobody < verify(given, found.certificate, left)
+    with pytest.raises(CertificateError, match="at most 0"):
+        verify(given, replace(found.certificate, postponements=1.0), left)
+    for price in (-1.0, -20.0, -300.0):
+        assert verify(given, replace(found.certificate, postponements=price), left) <= found.cost
 
 
 # --- the judge ---------------------------------------------------------------------------------------

@@ -37,14 +37,16 @@ class Certificate:
 
     `cases` is the price of placing a case, `resources` of a unit of a resource at a moment (never
     positive), `fairness` of a slot of a group's total (never positive), `windows` of a surgeon's windows (never
-    positive). All are multiples of 1/1024, so that their sums are exact in any order. `around` is the plan around
-    which terms of whole plans are bounded by sums over places (`cost_least`); where nothing is said, the current one.
+    positive), `postponements` of what they weigh in the tier above (never positive). All are multiples of 1/1024, so
+    that their sums are exact in any order. `around` is the plan around which terms of whole plans are bounded by sums
+    over places (`cost_least`); where nothing is said, the current one.
     """
 
     cases: dict[str, float]
     resources: tuple[ResourcePrice, ...] = ()
     fairness: dict[str, float] = field(default_factory=dict)
     windows: tuple[WindowPrice, ...] = ()
+    postponements: float = 0.0
     around: tuple[Assignment, ...] = ()
 
 

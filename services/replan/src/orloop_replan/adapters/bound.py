@@ -55,7 +55,8 @@ class Bound:
     `resource_prices` [K, T], `fair_prices` [G] and `window_prices` [W] of `windows` [W, 4] are multiples, too. A
     plan that takes place p costs at least `value + path_costs[p]` [m]. `fractional` lists places and their weights
     in the optimum of the master, `master` its value. `work` is how often rooms were priced. Postponing is priced at
-    `postpone` [n], negative where the bound is for plans that do not.
+    `postpone` [n], negative where the bound is for plans that do not; the bound is for plans whose postponements weigh
+    no more than `allowed` in the tier above, and `tier_price` is the price of that.
     """
 
     value: float
@@ -71,6 +72,8 @@ class Bound:
     work: int
     postpone: Ints
     arcs: Arcs
+    allowed: int = 0
+    tier_price: float = 0.0
 
 
 def lower_bound(
@@ -103,12 +106,17 @@ def postponing_prices(slots: Slots, incumbents: Sequence[Ints]) -> Ints:
     return price
 
 
+def allowed_postponed(slots: Slots, incumbents: Sequence[Ints]) -> int:
+    """What postponements weigh at least in the tier above, as far as is known; 0 where there is no such tier."""
+    return min((int(slots.rank[plan < 0].sum()) for plan in incumbents), default=0)
+
+
 class _Search:
     def __init__(self, arcs: Arcs, postpone: Ints, incumbents: Sequence[Ints]) -> None:
-        self.arcs, self.postpone = arcs, postpone
+        self.arcs, self.postpone, self.allowed = arcs, postpone, allowed_postponed(arcs.slots, incumbents)
         slots = arcs.slots
         stand_in = 4.0 * float(max(1, slots.postpone.max(initial=0), slots.cost.max(initial=0)))
-        self.master = Master(arcs, postpone, stand_in)
+        self.master = Master(arcs, postpone, stand_in, self.allowed)
         self.master.add([day for plan in incumbents for day in days_of(slots, plan)])
         self.over, self.cost = arcs.over.astype(float), slots.cost.astype(float)
         self.best = -np.inf
@@ -153,7 +161,7 @@ class _Search:
         self.work += 1
         arc = self._reduced(prices)
         priced = price_rooms(self.arcs, arc, self.over)
-        value = dual_value(self.arcs, self.postpone, prices, priced.best, 1)
+        value = dual_value(self.arcs, self.postpone, prices, priced.best, 1, self.allowed)
         if value > self.best:
             self.best, self.prices = value, prices
         real = arc if prices is exact else self._reduced(exact)
@@ -179,7 +187,7 @@ class _Search:
         over = arcs.over * SCALE
         arc = arc_costs(arcs, slots.cost * SCALE, whole.case, whole.resource, whole.fair, windows, whole.window)
         priced = price_rooms(arcs, arc, over)
-        value = int(dual_value(arcs, self.postpone, whole, priced.best, SCALE))
+        value = int(dual_value(arcs, self.postpone, whole, priced.best, SCALE, self.allowed))
         return Bound(
             value=value / SCALE,
             certified=-(-value // SCALE),
@@ -194,18 +202,21 @@ class _Search:
             work=self.work,
             postpone=self.postpone,
             arcs=arcs,
+            allowed=self.allowed,
+            tier_price=float(whole.postponed) / SCALE,
         )
 
 
-def dual_value(arcs: Arcs, postpone: Ints, prices: Prices, best: Any, scale: int) -> Any:
+def dual_value(arcs: Arcs, postpone: Ints, prices: Prices, best: Any, scale: int, allowed: int = 0) -> Any:
     """The Lagrangian bound at given prices, in units of 1 / `scale`; whole if they are.
 
     Needs the prices of a measure's groups to be worth no more than its weight (`fair_rounded`, or a master's).
     """
-    allowed = postpone >= 0
+    may = postpone >= 0
     value = arcs.base * scale + prices.case.sum() + (prices.resource * arcs.slots.capacity).sum() + best.sum()
-    value += prices.window.sum()
-    return value + np.minimum(0, postpone[allowed] * scale - prices.case[allowed]).sum()
+    value += prices.window.sum() + allowed * prices.postponed
+    leaving = postpone * scale - prices.case - arcs.slots.rank * prices.postponed
+    return value + np.minimum(0, leaving[may]).sum()
 
 
 def whole_prices(prices: Prices, fair: Ints) -> Prices:
@@ -216,6 +227,7 @@ def whole_prices(prices: Prices, fair: Ints) -> Prices:
         fair,
         np.minimum(0, np.rint(prices.resource * SCALE)).astype(np.int64),
         np.minimum(0, np.rint(prices.window * SCALE)).astype(np.int64),
+        min(0, round(prices.postponed * SCALE)),
     )
 
 
@@ -247,7 +259,7 @@ def days_of(slots: Slots, chosen: Ints) -> list[Ints]:
 def mixed(best: Prices, exact: Prices, smoothing: float) -> Prices:
     """Prices between the best so far and those of the last optimum."""
 
-    def mix(a: Floats, b: Floats) -> Floats:
+    def mix(a: Any, b: Any) -> Any:
         return smoothing * a + (1 - smoothing) * b
 
     return replace(
@@ -255,6 +267,7 @@ def mixed(best: Prices, exact: Prices, smoothing: float) -> Prices:
         case=mix(best.case, exact.case),
         fair=mix(best.fair, exact.fair),
         resource=mix(best.resource, exact.resource),
+        postponed=mix(best.postponed, exact.postponed),
         window=mix(np.concatenate([best.window, np.zeros(len(exact.window) - len(best.window))]), exact.window),
     )
 

@@ -91,7 +91,7 @@ class Branching:
         self._heap: list[tuple[int, int, Leaf]] = []
         self._over, self._cost = self.arcs.over.astype(float), self.few.cost.astype(float)
         self._stand_in = 4.0 * float(max(1, slots.postpone.max(initial=0), slots.cost.max(initial=0)))
-        self._master = Master(self.arcs, lower.postpone, self._stand_in)
+        self._master = Master(self.arcs, lower.postpone, self._stand_in, lower.allowed)
         of = np.full(slots.places + 1, -1, np.int64)
         of[self.kept] = np.arange(len(self.kept))
         self._master.add(days_of(self.few, of[chosen]))
@@ -199,7 +199,7 @@ class Branching:
         self.work += len(self.kept) // PLACES_AN_ITERATION
         arc = self._reduced(part, prices)
         priced = price_rooms(self.arcs, arc, self._over)
-        value = dual_value(self.arcs, part.postpone, prices, priced.best, 1)
+        value = dual_value(self.arcs, part.postpone, prices, priced.best, 1, self.lower.allowed)
         real = arc if prices is exact else self._reduced(part, exact)
         days = []
         for r, last in enumerate(priced.last):
@@ -224,7 +224,7 @@ class Branching:
             self.arcs, few.cost * SCALE, whole.case, whole.resource, whole.fair, windows, whole.window
         )  # fmt: skip
         priced = price_rooms(self.arcs, np.where(part.left, arc, ENDLESS), self.arcs.over * SCALE)
-        value = int(dual_value(self.arcs, part.postpone, whole, priced.best, SCALE))
+        value = int(dual_value(self.arcs, part.postpone, whole, priced.best, SCALE, self.lower.allowed))
         value += int(level_value(few, part, whole.fair, SCALE))
         levels, postponed = self._master.levels()
         return Leaf(part, value, whole, prices, windows, optimum, self._master.weights(), levels, postponed)

@@ -17,7 +17,7 @@ MEASURES = ("delay", "late", "prime")
 def certificate_of(slots: Slots, bound: Bound) -> Certificate:
     """The prices that prove `bound.certified`."""
     prices = (bound.case_prices, bound.resource_prices, bound.fair_prices, bound.windows, bound.window_prices)
-    return replace(_named(slots, *prices), around=slots.around)
+    return replace(_named(slots, *prices), postponements=bound.tier_price, around=slots.around)
 
 
 def branches_of(slots: Slots, tree: Branching) -> tuple[Branch, ...]:
@@ -29,7 +29,8 @@ def branches_of(slots: Slots, tree: Branching) -> tuple[Branch, ...]:
         paid = leaf.prices
         prices = (paid.case / SCALE, paid.resource / SCALE, paid.fair / SCALE, leaf.windows, paid.window / SCALE)
         answers = tuple(_answer(slots, split, yes) for split, yes in leaf.part.answers)
-        found.append(Branch(answers=answers, prices=_named(slots, *prices)))
+        named = replace(_named(slots, *prices), postponements=paid.postponed / SCALE)
+        found.append(Branch(answers=answers, prices=named))
     return tuple(found)
 
 

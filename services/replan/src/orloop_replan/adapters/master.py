@@ -13,6 +13,8 @@ from .columns import Columns
 
 INF = highspy.kHighsInf
 ENOUGH = 1e-6
+WINDOW, TIER = -1, -2
+"""Rows that are of no resource."""
 
 
 class EngineFailed(Exception):
@@ -33,23 +35,27 @@ def asked(status: Any, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Duals: of cases [n], rooms [R], groups [G], resources [K, T] and windows [W]; floats, or whole numbers."""
+    """Duals: of cases [n], rooms [R], groups [G], resources [K, T] and windows [W], and of what may be postponed
+    together; floats, or whole numbers.
+    """
 
     case: Any
     room: Any
     fair: Any
     resource: Any
     window: Any = field(default_factory=lambda: np.zeros(0))
+    postponed: Any = 0
 
 
 class Master:
     """Each case once or postponed, each room one day, fairness as the largest mean; solved as a linear program.
 
     `postpone` [n] is the price of postponing a case; where it is negative nobody may, and an artificial column of
-    price `stand_in` keeps the problem feasible.
+    price `stand_in` keeps the problem feasible. Where `allowed` is above 0, what is postponed weighs no more than that
+    in the tier above.
     """
 
-    def __init__(self, arcs: Arcs, postpone: Ints, stand_in: float) -> None:
+    def __init__(self, arcs: Arcs, postpone: Ints, stand_in: float, allowed: int = 0) -> None:
         self.arcs, self.columns, self._stand_in = arcs, Columns(arcs), stand_in
         slots = arcs.slots
         self.n, self.rooms, self.groups = slots.n, len(slots.rooms), len(slots.fair_count)
@@ -77,6 +83,19 @@ class Master:
         lp.offset_ = float(arcs.base)
         asked(self._highs.passModel(lp), "the master")
         self._first = self.n + 3
+        if allowed:
+            self._limit(np.nonzero((postpone >= 0) & (slots.rank > 0))[0], allowed)
+
+    def _limit(self, cases: Ints, allowed: int) -> None:
+        """A row for what these cases weigh in the tier above, with a dear way out."""
+        none = np.zeros(0, np.int32)
+        asked(self._highs.addCol(self._stand_in, 0.0, INF, 0, none, np.zeros(0)), "a column")
+        index = np.append(cases, self._first).astype(np.int32)
+        value = np.append(self.arcs.slots.rank[cases], -1).astype(float)
+        asked(self._highs.addRow(-INF, float(allowed), len(index), index, value), "a row")
+        self._first += 1
+        self._rows += 1
+        self._active.append((TIER, 0))
 
     def add(self, days: list[Ints]) -> int:
         """Room-days that are not there yet; how many there were."""
@@ -112,10 +131,10 @@ class Master:
 
     def restrict(self, left: Flags, low: Ints, high: Floats, postpone: Ints) -> None:
         """Only days of the places that are `left` [m], levels [3] in between, and postponing at other prices."""
-        columns, given = self.columns, self.n + 3
+        columns, given = self.columns, self._first
         index = np.arange(given + len(columns), dtype=np.int32)
         lower, upper = np.zeros(len(index)), np.full(len(index), INF)
-        lower[self.n : given], upper[self.n : given] = low, high
+        lower[self.n : self.n + 3], upper[self.n : self.n + 3] = low, high
         upper[given:] = np.where(columns.within(left), INF, 0.0)
         asked(self._highs.changeColsBounds(len(index), index, lower, upper), "limits of columns")
         costs = np.where(postpone < 0, self._stand_in, postpone).astype(float)
@@ -171,7 +190,7 @@ class Master:
         new = np.concatenate([np.full(len(columns.windows), -1, np.int64), numbers])
         columns.windows = np.concatenate([columns.windows, windows])
         columns.window_row = np.concatenate([columns.window_row, numbers])
-        self._active += [(-1, w) for w in range(len(columns.windows) - len(windows), len(columns.windows))]
+        self._active += [(WINDOW, w) for w in range(len(columns.windows) - len(windows), len(columns.windows))]
         self._append(np.ones(len(windows)), np.full_like(columns.row_of, -1), new)
 
     def _append(self, hold: Floats, row_of: Ints, window_row: Ints) -> None:
@@ -198,17 +217,20 @@ class Master:
         fixed = self.n + self.rooms + self.groups
         resource = np.zeros(self.arcs.slots.capacity.shape)
         window = np.zeros(len(self.columns.windows))
+        postponed = 0.0
         if self._active:
             at, paid = np.array(self._active), np.minimum(0.0, dual[fixed:])
-            ticks = at[:, 0] >= 0
+            ticks, windows = at[:, 0] >= 0, at[:, 0] == WINDOW
             resource[at[ticks, 0], at[ticks, 1]] = paid[ticks]
-            window[at[~ticks, 1]] = paid[~ticks]
+            window[at[windows, 1]] = paid[windows]
+            postponed = float(paid[at[:, 0] == TIER].sum())
         return Prices(
             np.maximum(0.0, dual[: self.n]),
             dual[self.n : self.n + self.rooms],
             np.minimum(0.0, dual[self.n + self.rooms : fixed]),
             resource,
             window,
+            postponed,
         )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from orloop_common.domain.cost import postponing
+from orloop_common.domain.cost import postponing, ranks
 from orloop_common.domain.cost_least import least
 from orloop_common.domain.plan import Assignment
 from orloop_common.domain.problem import PlanProblem
@@ -81,6 +81,10 @@ class Judge:
             not none and not (case.urgency in _EMERGENCIES and i in placeable and case.id not in (postponed or ()))
             for i, case in enumerate(problem.cases)
         ]
+        rank = ranks(problem)
+        self.ranks = [rank[case.id] for case in problem.cases]
+        strict = problem.weights.strict and postponed is not None
+        self.allowed = sum(rank.get(name, 0) for name in postponed or ()) if strict else None
         self.postponing = [SCALE * _postponing(problem, i) for i in range(len(problem.cases))]
 
     def read(self, certificate: Certificate, limited: Collection[str] = ()) -> Prices:
@@ -98,9 +102,10 @@ class Judge:
 
     def total(self, prices: Prices, cheapest: Iterable[int], may: Sequence[bool] | None = None) -> int:
         """What every plan costs at least, in 1/1024, by the cheapest day of each room."""
-        allowed = zip(self.may if may is None else may, self.postponing, prices.cases, strict=True)
-        postponed = sum(min(0, price - paid) for may_be, price, paid in allowed if may_be)
-        return prices.constant + self.constant + sum(cheapest) + postponed
+        tier = prices.postponements if self.allowed is not None else 0  # else nothing is known that it could limit
+        cases = zip(self.may if may is None else may, self.postponing, prices.cases, self.ranks, strict=True)
+        postponed = sum(min(0, price - paid - tier * rank) for may_be, price, paid, rank in cases if may_be)
+        return prices.constant + self.constant + sum(cheapest) + postponed + tier * (self.allowed or 0)
 
 
 def _postponing(problem: PlanProblem, i: int) -> int:

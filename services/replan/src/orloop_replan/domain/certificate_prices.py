@@ -38,6 +38,7 @@ class Prices:
     groups: list[list[int]]
     rest: list[int]
     windows: dict[str, list[tuple[int, int, int, int]]]
+    postponements: int
     constant: int
 
     @staticmethod
@@ -62,8 +63,9 @@ class Prices:
             constant += int((each * left[name].at(moments[name])).sum())
         windows = _windows(problem, certificate, left)
         constant += sum(price for own in windows.values() for *_, price in own)
+        tier = _never_positive("postponements", certificate.postponements)
         fair, rest = _fair_prices(problem, certificate.fairness, limited)
-        return Prices(cases, moments, sums, fair, rest, windows, constant)
+        return Prices(cases, moments, sums, fair, rest, windows, tier, constant)
 
 
 def _windows(

@@ -122,7 +122,10 @@ class Stand:
             time.sleep(0.05)
 
     def _waiting(self) -> float:
-        lines = (line.split() for line in self.metrics().splitlines())
+        try:
+            lines = [line.split() for line in self.metrics().splitlines()]
+        except OSError:  # it was started a moment ago
+            return 1.0
         return sum(float(line[1]) for line in lines if line[:1] == ["orloop_ingest_journal_waiting"])
 
     def held(self, topic: str) -> int:

@@ -1,32 +1,22 @@
 """The journal: what was acknowledged and is not on the broker yet, in order, on our own disk.
 
-A folder of segments. A segment is a magic line and records; a record is
-`length u32 | crc32 u32 | kind u8 | sequence u64 | payload`, the CRC over all that follows it. Kind `E` is an entry,
-kind `D` says that all up to this sequence is on the broker. A tail that was torn by a crash ends its segment: what
+A folder of segments (`segments`). A tail that was torn by a crash ends its segment: what
 was never synced was never acknowledged. A record that the disk has spoilt is passed over, counted and told; what
 follows it is found again. Payloads come encrypted. No threads here: `committing` has the one that writes.
 """
 
 import fcntl
-import mmap
 import os
-import re
-import struct
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orloop_common.runtime.errors import ConfigurationError
 from orloop_common.runtime.logs import get_logger
 
-MAGIC = b"orloop journal 1\n"
+from .segments import DRAINED, ENTRY, MAGIC, encode_record, read_records, sync_folder, write_all
+
 SEGMENT_BYTES = 8 * 2**20
-_HEAD = struct.Struct(">II")
-_BODY = struct.Struct(">BQ")
-_ENTRY, _DRAINED = ord("E"), ord("D")
-_LONGEST = 64 * 2**20
-_BEGINS = re.compile(rb"[ED]\x00\x00\x00")
 _log = get_logger("journal")
 
 
@@ -100,15 +90,15 @@ class Journal:
     def _append(self, payloads: Sequence[bytes], drained: int) -> int:
         sequence, parts = self.last, []
         if drained > self.noted:
-            parts.append(_record(_DRAINED, drained, b""))
+            parts.append(encode_record(DRAINED, drained, b""))
         for payload in payloads:
             sequence += 1
-            parts.append(_record(_ENTRY, sequence, payload))
+            parts.append(encode_record(ENTRY, sequence, payload))
         segment = self._current()
         data = b"".join(parts)
         try:
             assert self._file is not None
-            _write_all(self._file, data)
+            write_all(self._file, data)
             os.fdatasync(self._file)
         except OSError:
             self._abandon(segment)
@@ -130,9 +120,9 @@ class Journal:
             if segment is None:
                 self._place = self._find(max(after, self._place.after))
                 continue
-            for offset, kind, sequence, payload, _ in _records(segment.path, self._place.offset, segment.size):
+            for offset, kind, sequence, payload, _ in read_records(segment.path, self._place.offset, segment.size):
                 self._place.offset = offset
-                if kind == _ENTRY and sequence > self._place.after:
+                if kind == ENTRY and sequence > self._place.after:
                     self._place.after = sequence
                     found.append(Entry(sequence, payload))
                     if len(found) == most:
@@ -173,12 +163,12 @@ class Journal:
     def _recover(self, path: Path) -> None:
         segment = _Segment(path, len(MAGIC))
         size = path.stat().st_size
-        for offset, kind, sequence, _, spoilt in _records(path, len(MAGIC), size):
+        for offset, kind, sequence, _, spoilt in read_records(path, len(MAGIC), size):
             segment.size = offset
             if spoilt:  # what was in it was acknowledged: a person must ask the senders for it
                 self.damaged += 1
                 _log.error("journal_record_spoilt", segment=path.name, bytes=spoilt, before=sequence)
-            if kind == _ENTRY:
+            if kind == ENTRY:
                 segment.last = max(segment.last, sequence)
             else:
                 self.drained = self.noted = max(self.drained, sequence)
@@ -198,9 +188,9 @@ class Journal:
                 path = self.folder / f"{self.last + 1:016d}-{number:04d}.segment"
             file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
             try:
-                _write_all(file, MAGIC)
+                write_all(file, MAGIC)
                 os.fsync(file)
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
             except OSError:
                 os.close(file)
                 path.unlink(missing_ok=True)
@@ -242,72 +232,6 @@ class Journal:
         return None
 
 
-def _record(kind: int, sequence: int, payload: bytes) -> bytes:
-    body = _BODY.pack(kind, sequence) + payload
-    return _HEAD.pack(len(body), zlib.crc32(body)) + body
-
-
-def _records(path: Path, offset: int, end: int) -> Iterator[tuple[int, int, int, bytes, int]]:
-    """Records up to `end`: offset after it, kind, sequence, payload, and how many spoilt bytes came before it."""
-    if end <= len(MAGIC):
-        return
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:  # drained meanwhile
-        return
-    with file, mmap.mmap(file.fileno(), end, access=mmap.ACCESS_READ) as data:
-        if data[: len(MAGIC)] != MAGIC:
-            return
-        spoilt = 0
-        while offset < end:
-            length = _whole(data, offset)
-            if length is None:
-                found = _next_whole(data, offset + 1)
-                if found is None:
-                    return
-                spoilt, offset = spoilt + found - offset, found
-                continue
-            body = offset + _HEAD.size
-            offset = body + length
-            kind, sequence = _BODY.unpack_from(data, body)
-            yield offset, kind, sequence, data[body + _BODY.size : offset], spoilt
-            spoilt = 0
-
-
-def _whole(data: mmap.mmap, offset: int) -> int | None:
-    """The length of the record that begins here, if it is one."""
-    if offset + _HEAD.size > len(data):
-        return None
-    length, crc = _HEAD.unpack_from(data, offset)
-    body = offset + _HEAD.size
-    if not _BODY.size <= length <= _LONGEST or body + length > len(data):
-        return None
-    return length if zlib.crc32(data[body : body + length]) == crc else None
-
-
-def _next_whole(data: mmap.mmap, offset: int) -> int | None:
-    """Where the next record begins; kind and the first zeros of a sequence show where it is worth looking."""
-    for match in _BEGINS.finditer(data, offset + _HEAD.size):
-        at = match.start() - _HEAD.size
-        if _whole(data, at) is not None:
-            return at
-    return None
-
-
-def _write_all(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _own(folder: Path) -> int:
     """Hold the folder for this process alone; the system lets go when it dies, however it dies."""
     lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -328,7 +252,7 @@ def _identify(folder: Path) -> str:
         return held
     id = f"j{os.urandom(8).hex()}"
     path.write_text(id + "\n")
-    _sync_folder(folder)
+    sync_folder(folder)
     return id
 
 

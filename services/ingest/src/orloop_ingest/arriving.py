@@ -1,6 +1,6 @@
 """What arrives at a door, and what became of it once it was read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -9,16 +9,19 @@ import msgspec
 
 from orloop_common.domain.events import Event
 from orloop_common.messages.identity import CASE, SenderIdentity
+from orloop_common.runtime.logs import get_logger
 from orloop_common.runtime.mllp import FaultKind
 from orloop_common.runtime.records import Output
 
 from .domain import hl7 as h
 from .domain.acknowledging import Answers, answer_batch, answers
 from .domain.hl7 import Message
+from .domain.hl7.batches import is_batch, split_batch
 from .domain.identities import CaseIdentityDraft
 from .domain.quarantine import Quarantined, Reason
 from .domain.told import Told
 
+_log = get_logger("reception")
 HL7 = "hl7"
 STRANGER = "stranger"  # a certificate of another source
 
@@ -104,3 +107,38 @@ def refuse(header: h.Header, broken: str) -> h.Header:
         reason = Reason.TOO_LONG if broken == FaultKind.TOO_LONG.value else Reason.BROKEN_FRAME
         fault = h.Fault("207", "MSH", reason.sentence)
     return replace(header, fault=fault)
+
+
+Member = tuple[h.Header, Message | None]
+
+
+def opened_heads(
+    body: bytes, judged: Callable[[h.Header, str], h.Header]
+) -> tuple[h.Header, Message | None, tuple[Member, ...]]:
+    """The header of a message, or of a batch with its members; what our own reading cannot survive is refused.
+
+    Parameters
+    ----------
+    judged
+        A member's header with what speaks against it.
+    """
+    try:
+        if not is_batch(body):
+            return (*h.read_header(body), ())
+        return _opened_batch(body, judged)
+    except Exception as error:  # noqa: BLE001 - a close would have the sender send it for ever
+        _log.error("header_reader_failed", exc_info=error)
+        return h.Header(fault=h.Fault("207", "MSH", Reason.MAPPER_FAILED.sentence)), None, ()
+
+
+def _opened_batch(
+    body: bytes, judged: Callable[[h.Header, str], h.Header]
+) -> tuple[h.Header, Message | None, tuple[Member, ...]]:
+    batch = split_batch(body)
+    found = [h.read_header(message) for message in batch.messages]
+    members = tuple((judged(header, ""), message) for header, message in found)
+    header = members[0][0] if members else h.Header()
+    fault = None
+    if batch.faults or not members:  # a batch that lost a message must not be acknowledged as if it had not
+        fault = h.Fault("100", "BTS-1", "Expected a batch that is whole and holds as many messages as it says.")
+    return replace(header, fault=fault), None, members

@@ -1,14 +1,17 @@
 """Records of the intake as the broker takes them."""
 
+from collections.abc import Callable
 from datetime import datetime
 
-from orloop_common.domain.derived import DeadLetter
+from orloop_common.domain.derived import DeadLetter, RawMessage
 from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import Event
-from orloop_common.messages import HL7_RAW, SUITE_EVENTS
+from orloop_common.messages import CASE_IDENTITY, HL7_RAW, SUITE_EVENTS
 from orloop_common.runtime.outbox import Delivered
 from orloop_common.runtime.records import Output
 
+from .arriving import Arrival
+from .domain.identities import CaseIdentityDraft
 from .domain.quarantine import Quarantined
 
 
@@ -30,3 +33,26 @@ def pointer_output(
         at=received,
     )
     return Output(f"{HL7_RAW}.dlq", source, suite, letter, derived_id("DeadLetter", id), id, received)
+
+
+def raw_output(arrival: Arrival, suite: str, problem: Quarantined | None) -> Output:
+    """A message as it came, encrypted, and why it is in quarantine, if it is."""
+    header = arrival.header
+    record = RawMessage(
+        id=arrival.id,
+        source=header.application,
+        received=arrival.received,
+        payload=arrival.token,
+        control_id=header.control_id if header.control_id.isprintable() else "",
+        message_type=header.type,
+        problem=f"{problem.reason}: {problem}" if problem is not None else None,
+    )
+    return Output(HL7_RAW, header.application or "unknown", suite, record, arrival.id, at=arrival.received)
+
+
+def identity_output(
+    draft: CaseIdentityDraft, received: datetime, cause: str, encrypt: Callable[[bytes], bytes]
+) -> Output:
+    """A record of the identity topic, sealed."""
+    name = derived_id("identity", draft.kind, draft.name, cause)
+    return Output(CASE_IDENTITY, draft.key, draft.suite, draft.seal(received, encrypt), name, cause, received)

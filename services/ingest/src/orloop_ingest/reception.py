@@ -13,7 +13,7 @@ from orloop_common.domain.derived import RawMessage
 from orloop_common.domain.digest import derived_id
 from orloop_common.domain.events import Event
 from orloop_common.domain.site import Site
-from orloop_common.messages import CASE_IDENTITY, HL7_RAW
+from orloop_common.messages import HL7_RAW
 from orloop_common.runtime.clock import Clock
 from orloop_common.runtime.errors import CannotDecrypt
 from orloop_common.runtime.logs import get_logger
@@ -22,20 +22,18 @@ from orloop_common.runtime.mllp import FaultKind, Frame
 from orloop_common.runtime.records import Output
 
 from . import metrics
-from .arriving import HEADS, HL7, STRANGER, Arrival, Received, due, refuse, unpack
+from .arriving import HEADS, HL7, STRANGER, Arrival, Received, due, opened_heads, refuse, unpack
 from .bodies import pack_body, unpack_body
 from .domain import hl7 as h
 from .domain.acknowledging import Answers, answers
 from .domain.hl7 import Message, SourceProfile, default_profile
-from .domain.hl7.batches import is_batch, split_batch
-from .domain.identities import CaseIdentityDraft
 from .domain.pseudonyms import Pseudonyms
 from .domain.quarantine import Quarantined, Reason
 from .domain.settling import Settled, settle
 from .domain.told import Told
 from .domain.understanding import understand
 from .ledger import Ledger
-from .outputs import event_output, pointer_output
+from .outputs import event_output, identity_output, pointer_output, raw_output
 from .remembered import Remembered
 
 __all__ = ["HL7", "Arrival", "Received", "Reception", "event_output", "pointer_output"]
@@ -71,6 +69,7 @@ class Reception:
         self._known = Remembered[datetime](_REMEMBERED)
         self._stored = Remembered[datetime](_ALL)
         self._bodies = Remembered[int](_REMEMBERED)
+        self._counts: dict[tuple[str, str], Callable[[], None]] = {}
         self.asked: set[str] | None = None  # ids of duplicates, while it is not known whether our journal was lost
 
     def arrive(self, frame: Frame, allowed: Callable[[str], bool] | None = None) -> Arrival:
@@ -82,7 +81,7 @@ class Reception:
             Whether the connection's certificate speaks for a source; None: for any.
         """
         body, broken = frame.payload, ""
-        header, message, members = self._opened_header(body)
+        header, message, members = opened_heads(body, self._judged)
         for kind in frame.faults:
             metrics.FRAME_FAULTS.labels(kind).inc()
             if kind is FaultKind.FS_INSIDE:
@@ -163,7 +162,7 @@ class Reception:
             if broken in HEADS:
                 arrival.header = refuse(h.header_of_head(body), broken)
             else:
-                header, arrival.message, arrival.members = self._opened_header(body)
+                header, arrival.message, arrival.members = opened_heads(body, self._judged)
                 arrival.header = self._judged(header, broken)
         return arrival
 
@@ -211,7 +210,10 @@ class Reception:
     def settled(self, done: Received) -> None:
         """All of it is durable: remember and count it."""
         self._ledger.written(done.events)
-        metrics.MESSAGES.labels(done.source, done.outcome).inc()
+        count = self._counts.get((done.source, done.outcome))
+        if count is None:
+            count = self._counts[done.source, done.outcome] = metrics.MESSAGES.labels(done.source, done.outcome).inc
+        count()
         if done.problem is not None:
             metrics.QUARANTINED.labels(done.problem.reason).inc()
         if (stored := self._stored.pop(done.id)) is not None:
@@ -241,9 +243,10 @@ class Reception:
             metrics.NOTES.labels(note).inc()
         news = tuple(e for e in mapped.events if not self._ledger.is_written(e))
         self._ledger.expect(news, records=mapped.identities)
-        self._tell(header, mapped, id)
+        if mapped.problem is not None:
+            _tell(header, mapped.problem, id)
         first = [] if arrival.reread else [self._raw(arrival, mapped.problem)]
-        first += [self._sealed(draft, received, id) for draft in mapped.identities]
+        first += [identity_output(draft, received, id, self._encrypt) for draft in mapped.identities]
         return Received(
             id=id,
             source=self._label(header),
@@ -259,31 +262,9 @@ class Reception:
     def read_nothing(self, arrival: Arrival) -> Received:
         """The raw record alone: for what our own reading cannot survive. Nothing of it is expected."""
         problem = Quarantined(Reason.MAPPER_FAILED)
-        self._tell(arrival.header, Settled(problem=problem), arrival.id)
+        _tell(arrival.header, problem, arrival.id)
         raw = (self._raw(arrival, problem),)
         return Received(arrival.id, self._label(arrival.header), "quarantined", raw, problem=problem)
-
-    def _opened_header(
-        self, body: bytes
-    ) -> tuple[h.Header, Message | None, tuple[tuple[h.Header, Message | None], ...]]:
-        """The header of a message, or of a batch with its members; what our own reading cannot survive is refused."""
-        try:
-            return self._read_header(body)
-        except Exception as error:  # noqa: BLE001 - a close would have the sender send it for ever
-            _log.error("header_reader_failed", exc_info=error)
-            return h.Header(fault=h.Fault("207", "MSH", Reason.MAPPER_FAILED.sentence)), None, ()
-
-    def _read_header(self, body: bytes) -> tuple[h.Header, Message | None, tuple[tuple[h.Header, Message | None], ...]]:
-        if not is_batch(body):
-            return (*h.read_header(body), ())
-        batch = split_batch(body)
-        found = [h.read_header(message) for message in batch.messages]
-        members = tuple((self._judged(header, ""), message) for header, message in found)
-        header = members[0][0] if members else h.Header()
-        fault = None
-        if batch.faults or not members:  # a batch that lost a message must not be acknowledged as if it had not
-            fault = h.Fault("100", "BTS-1", "Expected a batch that is whole and holds as many messages as it says.")
-        return replace(header, fault=fault), None, members
 
     def _map_members(self, arrival: Arrival) -> Settled:
         """Each message of a batch in its turn; one that cannot be read stops none of the others."""
@@ -331,23 +312,8 @@ class Reception:
         return settle(told, self._ledger.known(told.suite), self._pseudonyms)
 
     def _raw(self, arrival: Arrival, problem: Quarantined | None) -> Output:
-        header = arrival.header
-        record = RawMessage(
-            id=arrival.id,
-            source=header.application,
-            received=arrival.received,
-            payload=arrival.token,
-            control_id=header.control_id if header.control_id.isprintable() else "",
-            message_type=header.type,
-            problem=f"{problem.reason}: {problem}" if problem is not None else None,
-        )
-        suite = arrival.told.suite if arrival.told is not None else self._suite(header)
-        return Output(HL7_RAW, header.application or "unknown", suite, record, arrival.id, at=arrival.received)
-
-    def _sealed(self, draft: CaseIdentityDraft, received: datetime, id: str) -> Output:
-        name = derived_id("identity", draft.kind, draft.name, id)
-        record = draft.seal(received, self._encrypt)
-        return Output(CASE_IDENTITY, draft.key, draft.suite, record, name, id, received)
+        suite = arrival.told.suite if arrival.told is not None else self._suite(arrival.header)
+        return raw_output(arrival, suite, problem)
 
     def _suite(self, header: h.Header) -> str:
         profile = self._profiles.get(header.application)
@@ -363,20 +329,20 @@ class Reception:
         self._bodies.set(key, said)
         return held is not None and held != said
 
-    def _tell(self, header: h.Header, mapped: Settled, id: str) -> None:
-        if mapped.problem is None:
-            return
-        _log.warning(
-            "message_quarantined",
-            reason=mapped.problem.reason.value,
-            sentence=str(mapped.problem),
-            application=header.application,
-            facility=header.facility,
-            message_type=header.type,
-            control_id=header.control_id,
-            version=header.version,
-            raw=id,
-        )
+
+def _tell(header: h.Header, problem: Quarantined, id: str) -> None:
+    """What may be logged of a message that is in quarantine."""
+    _log.warning(
+        "message_quarantined",
+        reason=problem.reason.value,
+        sentence=str(problem),
+        application=header.application,
+        facility=header.facility,
+        message_type=header.type,
+        control_id=header.control_id,
+        version=header.version,
+        raw=id,
+    )
 
 
 def _outcome(header: h.Header, mapped: Settled, news: tuple[Event, ...]) -> str:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .domain.hl7.evidence import Evidence, Guess
 from .domain.hl7.explain import Explained, Resolved, Unread
-from .domain.hl7.suggest import Evidence, Guess
 from .domain.masking import mask, may_show
 
 _STYLE = {"read": "green", "not_ours": "dim", "quarantined": "bold red", "refused": "red"}

@@ -30,7 +30,7 @@ from .settings import Settings
 
 _log = get_logger("journals")
 _CLOSE_SECONDS = 4.0
-_BATCHED = {"linger.ms": 10}  # what is sent has been acknowledged; librdkafka spins in the last millisecond of each
+_BATCHED = {"linger.ms": 5}  # what is sent has been acknowledged; small batches keep librdkafka and the broker busy
 
 
 class Hooked:

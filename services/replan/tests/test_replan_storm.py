@@ -20,7 +20,7 @@ from orloop_replan.adapters.workers import ChildWorkers
 from orloop_replan.domain.answers import unpack
 from orloop_replan.domain.search import Limits
 from orloop_replan.domain.solving import in_turn
-from orloop_replan.flow import OVERTAKEN
+from orloop_replan.flow import OVERTAKEN, TOO_LATE
 from orloop_replan.ports import Job, Solved
 
 
@@ -176,6 +176,33 @@ def test_when_every_answer_is_overtaken_everybody_waits_in_turn_and_the_record_s
     assert answer.solver is not None
     assert (answer.solver.path, answer.solver.note) == ("right_shift", OVERTAKEN)
     assert check_changes(unpack(answer.problem), answer.alternatives[0].changes) == ()
+
+
+def test_in_a_storm_that_no_solve_keeps_up_with_right_shift_answers_in_time_and_the_record_says_so() -> None:
+    suite = stormy(60.0)
+    left = play(suite, 30)
+    moments = [0.0, *(one.at for one in left), 30.0]
+    assert max(b - a for a, b in itertools.pairwise(moments)) <= 5.0
+    assert all(one.valid for one in left)
+    records = [one.answer.solver for one in left if one.answer.solver]
+    assert {(record.path, record.note) for record in records} == {("right_shift", TOO_LATE)}
+
+
+def test_after_a_slow_solve_those_of_a_storm_have_smaller_limits_until_it_is_over() -> None:
+    suite = stormy(2.5)
+    suite.tell(down("3", "10:02"))
+    suite.settle(4.0, step=0.05)
+    slow = len(suite.workers.started)
+    for number in range(8):
+        suite.tell(add_on(number))
+        suite.settle(0.4, step=0.05)
+    jobs = suite.workers.started[slow:]
+    assert [job.limits for job in jobs[:2]] == [None, None]
+    assert jobs[2].limits == Limits().hurried()
+    suite.settle(8.0, step=0.05)
+    suite.tell(add_on(99))
+    suite.settle(4.0, step=0.05)
+    assert suite.workers.started[-1].limits is None, "the storm is over"
 
 
 def in_a_large_suite(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:

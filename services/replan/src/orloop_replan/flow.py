@@ -37,6 +37,9 @@ TOPICS = (SUITE_EVENTS, CASE_FORECASTS, PLAN_PROPOSALS)
 LARGE = 60
 """In a storm a suite with more movable cases than this is solved under smaller limits."""
 OVERTAKEN = "What happened meanwhile overtook every better plan."
+TOO_LATE = "More happened than there was time for a better plan."
+SLOW = 1.5
+"""After a solve that took so many wall seconds, those of a storm are done under smaller limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +48,15 @@ class Patience:
 
     A burst has come to rest after `quiet`; a solve starts when `longest` is over, whatever may still come
     (the loop looks every 50 ms, so that it starts within 300 ms of the first trigger). After `cancels` dropped
-    solves the next one is finished. Where answers keep being overtaken for `answer`, right-shift answers.
+    solves the next one is finished. Where answers keep being overtaken for `answer`, right-shift answers; and in a
+    storm where none has come after `storm`, so that something valid leaves every five seconds.
     """
 
     quiet: float = 0.15
     longest: float = 0.24
     cancels: int = 2
     answer: float = 3.5
+    storm: float = 4.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class _Run:
     asked: Asked
     first_seen: float
     triggers: frozenset[str]
+    begun: float = 0.0
 
 
 class ReplanFlow:
@@ -89,6 +95,8 @@ class ReplanFlow:
         self._run: _Run | None = None
         self._cancelled = 0
         self._at_once = False
+        self._took = 0.0
+        self._left = 0.0
 
     # --- the loop ------------------------------------------------------------------------------------
 
@@ -201,8 +209,7 @@ class ReplanFlow:
             return True
         if run.suite != watch.layout.id or self._cancelled >= self._patience.cancels:
             return False
-        newer = [t for t in watch.pending.values() if t.event not in run.triggers]
-        return weighty(newer, ROUTINE)
+        return self._stormy(run)
 
     # --- answering ---------------------------------------------------------------------------------------
 
@@ -220,7 +227,8 @@ class ReplanFlow:
             self._cancelled = 0
             yield self._answer(watch, no_change(asked, reason), seen)
             return
-        self._run = _Run(watch.layout.id, asked, seen, frozenset(t.event for t in asked.triggers))
+        events = frozenset(t.event for t in asked.triggers)
+        self._run = _Run(watch.layout.id, asked, seen, events, self._clock.monotonic())
         self._workers.start(self._job(asked))
 
     def _job(self, asked: Asked) -> Job:
@@ -229,9 +237,14 @@ class ReplanFlow:
 
     def _finish(self) -> Iterator[Output]:
         run, solved = self._run, self._workers.poll()
-        if run is None or solved is None:
+        if run is None:
+            return
+        if solved is None:
+            yield from self._too_late(run)
             return
         watch, self._run = self._watches[run.suite], None
+        if run.asked.limits == self._limits:
+            self._took = self._clock.monotonic() - run.begun
         if self._overtaken(watch, run, solved):
             # its triggers still wait: they are asked again at once, on what holds now, and not dropped again
             self._cancelled, self._at_once = self._patience.cancels, True
@@ -242,6 +255,25 @@ class ReplanFlow:
             run = replace(run, asked=asked)
         self._cancelled, self._at_once = 0, False
         yield self._answer(watch, self._judge(watch, run.asked, solved), run.first_seen)
+
+    def _too_late(self, run: _Run) -> Iterator[Output]:
+        """In a storm something leaves in time: right-shift, or that what is open still stands. The next is finished."""
+        if self._cancelled < self._patience.cancels or not self._stormy(run):
+            return
+        if self._clock.monotonic() - max(run.first_seen, self._left) < self._patience.storm:
+            return
+        self._workers.cancel()
+        watch, self._run = self._watches[run.suite], None
+        self._took = max(self._took, SLOW + 1.0)
+        asked = self._ask(watch)
+        yield self._answer(
+            watch, self._judge(watch, asked, in_turn(self._job(asked), asked.limits, TOO_LATE)), run.first_seen
+        )
+
+    def _stormy(self, run: _Run) -> bool:
+        """Whether something that changes the question has come since a solve began."""
+        newer = [t for t in self._watches[run.suite].pending.values() if t.event not in run.triggers]
+        return weighty(newer, ROUTINE)
 
     def _overtaken(self, watch: Watch, run: _Run, solved: Solved) -> bool:
         """While it was solved, people decided or the hospital changed what its recommendation stands on."""
@@ -269,7 +301,7 @@ class ReplanFlow:
 
     def _ask(self, watch: Watch) -> Asked:
         problem, open_proposal = watch.problem(), watch.open_proposal()
-        hurry = self._cancelled >= self._patience.cancels and len(problem.cases) > LARGE
+        hurry = self._cancelled >= self._patience.cancels and (len(problem.cases) > LARGE or self._took > SLOW)
         triggers = tuple(watch.pending.values())
         held = self._backups.held(watch.layout.id) if self._backups is not None else {}
         backup = next((held[key] for key in keys_of(triggers) if key in held), None)
@@ -288,6 +320,7 @@ class ReplanFlow:
         )
 
     def _answer(self, watch: Watch, proposal: Proposal, began: float) -> Output:
+        self._left = self._clock.monotonic()
         watch.take_proposal(proposal)
         watch.answered.difference_update(t.event for t in proposal.triggers)
         metrics.ANSWERS.labels(proposal.suite, proposal.answer).inc()

@@ -65,6 +65,15 @@ def test_junk_before_a_frame_is_counted_and_the_frame_kept() -> None:
     assert decoded(b"GET /\r\n" + encode_frame(b"one")) == [Fault(FaultKind.JUNK, b"GET /", 5), Frame(b"one")]
 
 
+def test_junk_is_kept_to_the_byte_but_for_the_line_ends_around_it() -> None:
+    lines = b"GET / HTTP/1.1\r\nHost: x"
+    expected = [Frame(b"one"), Fault(FaultKind.JUNK, lines, len(lines)), Frame(b"two")]
+    data = encode_frame(b"one") + b"\r\n" + lines + b"\r\n\r\n" + encode_frame(b"two")
+    assert decoded(data) == expected
+    decoder = MllpDecoder()
+    assert [item for n in range(len(data)) for item in decoder.feed(data[n : n + 1])] == expected
+
+
 def test_a_payload_over_the_limit_is_dropped_up_to_the_next_frame() -> None:
     long = VT + b"x" * 1001 + FS + CR
     fault = Fault(FaultKind.TOO_LONG, b"x" * 1000, 1001)

@@ -72,6 +72,7 @@ class MllpDecoder:
     _faults: list[FaultKind] = field(default_factory=list)
     _junk: bytearray = field(default_factory=bytearray)
     _junk_length: int = 0
+    _junk_tail: int = 0  # line ends at its end, which may be none of it
 
     @property
     def in_frame(self) -> bool:
@@ -134,7 +135,9 @@ class MllpDecoder:
         junk = data[at : begin if begin >= 0 else len(data)]
         if not self._junk_length:
             junk = junk.lstrip(CR + LF)  # an empty line after a frame is no fault
-        self._junk_length += len(junk) - junk.count(CR) - junk.count(LF)
+        said = len(junk.rstrip(CR + LF))
+        self._junk_tail = len(junk) - said if said else self._junk_tail + len(junk)
+        self._junk_length += len(junk)
         self._junk += junk[: max(0, KEPT - len(self._junk))]
         if begin < 0:
             return len(data)
@@ -216,6 +219,6 @@ class MllpDecoder:
 
     def _end_junk(self, out: list[Frame | Fault]) -> None:
         if self._junk_length:
-            out.append(Fault(FaultKind.JUNK, bytes(self._junk.rstrip(CR + LF)), self._junk_length))
+            out.append(Fault(FaultKind.JUNK, bytes(self._junk.rstrip(CR + LF)), self._junk_length - self._junk_tail))
             self._junk.clear()
             self._junk_length = 0

@@ -34,8 +34,10 @@ class _Suite:
     durable: set[str] = field(default_factory=set)
 
     def fold(self, event: Event) -> None:
+        own = self.unfolded.pop(event.id, None)
+        if own == event:  # one object for both: its words are shared with others', those that were just read are not
+            event = own
         self.day, self.pasts = self.day.apply(event), self.pasts.apply(event)
-        self.unfolded.pop(event.id, None)
         self.durable.discard(event.id)
         if self.unfolded:
             self.ahead, self.pasts_ahead = self.ahead.apply(event), self.pasts_ahead.apply(event)

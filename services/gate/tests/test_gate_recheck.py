@@ -154,7 +154,7 @@ def test_changes_that_have_become_much_dearer_are_refused_and_a_little_dearer_ar
     assert broken(lasting(85), late) == [], "25 minutes past block end"
     assert broken(lasting(120), late) == ["cost-changed"]
     (told,) = recheck(lasting(120), late, late.alternatives[0])
-    assert told.sentence == "The changes have become dearer, by the worth of 55 min of overtime."
+    assert told.sentence == "The changes have become dearer, by the worth of 49 min of overtime."
 
 
 def test_a_recheck_of_forty_rooms_takes_less_than_50_ms() -> None:

@@ -68,6 +68,24 @@ def test_each_is_sound_priced_and_better_at_something_or_hardly_dearer(event: st
             )
 
 
+@pytest.mark.parametrize("seed", [1, 6, 7])
+def test_what_is_more_than_three_percent_dearer_is_another_kind_of_plan_and_says_so(seed: int) -> None:
+    problem = generate(10, "down", seed)
+    found = offered(problem, replace(LIMITS, scenarios=0))
+    best, first = found[0].cost, plan_of(found[0])
+    gained = [place.room for c in problem.cases if (place := first[c.id]).room not in (None, c.current.room)]
+    most = max(sorted({room for room in gained if room}), key=gained.count, default=None)
+    for one in found:
+        dear = 100 * one.cost > (100 + OTHER) * best
+        assert dear == (f"{-(-100 * (one.cost - best) // best)} % dearer in all than the first" in one.summary)
+        if dear and one.kind == "keep_room_free":
+            assert one.title == f"Keep room {most} free"
+            plan = plan_of(one)
+            assert not any(plan[c.id].room == most != c.current.room for c in problem.cases)
+        elif dear and one.kind == "different":
+            assert not any(plan_of(one)[c.id] == first[c.id] for c in changed(problem, first))
+
+
 def _late(problem: PlanProblem, plan: Plan) -> timedelta:
     return sum(overtime(problem, plan).values(), timedelta(0))
 

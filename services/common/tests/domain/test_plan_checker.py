@@ -251,7 +251,8 @@ def test_the_cost_is_the_sum_of_its_published_terms() -> None:
     assert (cost.delay, cost.early, cost.room_change, cost.moved_again) == (3 * 48, 2, 12, 6)
     assert cost.overtime == 5 * 10, "until 16:20, block end 15:30"
     assert cost.changed == 4 * 2
-    assert cost.total == 144 + 2 + 12 + 6 + 50 + 8
+    assert cost.break_in == 46, "10:00 to 13:50"
+    assert cost.total == 144 + 2 + 12 + 6 + 50 + 8 + 46
     assert price(whole, {**plan, "ureteroscopy": Place(room=None, start=None)}).postponed == 150 + 15 * 12
 
 

@@ -28,12 +28,16 @@ DEFAULT_WEIGHTS = Weights(
     preferred_start=1,
     preferred_room=3,
     continuity=3,
+    surgeon_idle=1,
+    break_in=1,
+    add_on_slack=1,
     strict=True,
 )
 """What a suite starts with.
 
-Terms that no bound holds (`surgeon_idle`, `break_in`, `add_on_slack`) have their price where a suite sets one:
-each point of theirs is a point by which no plan can be proven, and no answer to `why_not` be sure.
+A surgeon who waits five minutes counts half as much as an elective patient who does, and a fifth of a room's overtime;
+so do five minutes of the break-in gap, which stand for an emergency that may never come, and of room that add-ons will
+probably lack. Only sums over places hold these three in bounds (`cost_least`).
 """
 Assignments = Mapping[str, Place]
 _Stay = tuple[ProblemCase, str, Interval]

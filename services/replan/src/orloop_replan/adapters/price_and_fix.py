@@ -29,6 +29,8 @@ __all__ = ["PROVING", "WARM", "FixLimits", "Found", "Stage", "solution", "solve"
 MARGIN = 1e-6
 WARM, COOL = 8, 3
 """Temperatures at which annealing begins from a good plan, in the unit of cost."""
+MISSED = 2
+"""Dividing is worth half of the work where no bound of models could reach the cost."""
 APART = 100
 """Models are stated anew where they miss more than one in so many of the best plan's cost."""
 
@@ -90,6 +92,7 @@ class _Solve:
             self._round(lower)
             lower = self._nearer(lower)
         self._fix(lower)
+        self._polish()
         tree = self._branch(lower, ranked)
         return self._found(lower, tree, ranked)
 
@@ -194,12 +197,21 @@ class _Solve:
                 self.lowest = max(self.lowest, int(min(here, np.ceil(beyond - MARGIN), self.cost)))
             self._note(f"fix {each}", f"{count} places, {'proven' if found.proven else 'stopped'}, work {found.work}")
 
+    def _polish(self) -> None:
+        """Where models miss a part of the cost, the best plan of theirs is looked around by what it really costs."""
+        if self.cost > self._held(self.chosen):
+            for hot in (WARM, COOL):
+                seed = self.seed + self.limits.starts + hot
+                self._take(anneal(self.slots, self.chosen, seed, 2 * self.limits.decodes, hot=hot).chosen)
+            self._note("polish")
+
     def _branch(self, lower: Bound, ranked: int) -> Branching:
         """Divides what is left, so far as a plan may wait for it; then on for the proof, with a plan handed over."""
         limits, square = self.limits, self.slots.n**2
         held = self._held(self.chosen)  # what models hold of the cost: no division could lift the bound above that
         tree = Branching(self.slots, lower, self.chosen, held, self._kept, self.stop, limits.branching, self.seed)
         work = max(limits.least_branch, limits.branch * square) if limits.branch else 0
+        work = work // MISSED if self.cost > held else work
         self._divide("branch", tree, work)
         if limits.prove:
             self.told(self._found(lower, tree, ranked))

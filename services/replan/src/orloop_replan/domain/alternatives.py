@@ -18,7 +18,10 @@ from .telling import proven, tell, with_outlooks
 DEAREST, DEARER = 3, 100
 """An alternative that costs more than three times the best, and a hundred, is no help to anybody."""
 AWAY, ROOMS = 2, 2
-"""One that leaves a room alone costs at most twice the best, and a hundred; so many rooms are tried."""
+"""One that leaves a room alone costs at most twice the best, and a hundred; so many rooms are tried.
+
+Dearer than `OTHER` it has to be another kind of plan: nobody at all is sent to the room that the best fills most.
+"""
 APART = timedelta(minutes=15)
 """Starts in the same room that are closer than this are no other plan."""
 OTHER = 3
@@ -150,13 +153,17 @@ def _search(
 
 def _keep_free(problem: PlanProblem, first: Plan) -> list[Goal]:
     """Goals that leave alone a room that the first plan moves cases into, the one with most of them first."""
+    return [Goal("keep_room_free", keep_free=room) for room in _most_gained(problem, first)[:ROOMS]]
+
+
+def _most_gained(problem: PlanProblem, plan: Plan) -> list[str]:
+    """The rooms that the plan moves cases into, the one with most of them first."""
     gained: dict[str, int] = {}
     for case in problem.cases:
-        room = first[case.id].room
+        room = plan[case.id].room
         if room is not None and room != case.current.room:
             gained[room] = gained.get(room, 0) + 1
-    rooms = sorted(gained, key=lambda room: (-gained[room], room))
-    return [Goal("keep_room_free", keep_free=room) for room in rooms[:ROOMS]]
+    return sorted(gained, key=lambda room: (-gained[room], room))
 
 
 def _unlike(problem: PlanProblem, search: Search, plan: Plan) -> Cut:
@@ -186,10 +193,11 @@ def _truly_different(problem: PlanProblem, goal: Goal, plan: Plan, accepted: Seq
         return all(_late(problem, plan) < _late(problem, other) for other in accepted)
     if goal.kind == "within_target":
         return not past_target(problem, plan)
-    if goal.kind == "keep_room_free":
-        return not any(plan[c.id].room == goal.keep_free != c.current.room for c in problem.cases)
     best = accepted[0]
     dear = price(problem, plan).total * 100 > price(problem, best).total * (100 + OTHER)
+    if goal.kind == "keep_room_free":
+        kept = not any(plan[c.id].room == goal.keep_free != c.current.room for c in problem.cases)
+        return kept and not (dear and goal.keep_free != _most_gained(problem, best)[0])
     if dear and any(_near(plan[case.id], best[case.id]) for case in changed(problem, best)):
         return False
     needed = _apart(max(len(changed(problem, other)) for other in accepted))

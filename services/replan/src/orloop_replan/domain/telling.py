@@ -24,10 +24,12 @@ LUCK = 1
 def tell(problem: PlanProblem, plans: Sequence[tuple[Goal, Plan]]) -> tuple[Alternative, ...]:
     """Alternatives in words, the best first: by postponements where these are a tier of their own, then by cost."""
     prices = [who_pays(problem, plan) for _, plan in plans]
+    cheapest = price(problem, min((plan for _, plan in plans), key=lambda plan: [*tiers(problem, plan).values()])).total
     told = []
     for number, (goal, plan) in enumerate(plans):
         others = prices[:number] + prices[number + 1 :]
-        told.append((tuple(tiers(problem, plan).values()), _tell(problem, goal, plan, prices[number], others)))
+        one = _tell(problem, goal, plan, prices[number], others, cheapest)
+        told.append((tuple(tiers(problem, plan).values()), one))
     told.sort(key=lambda pair: (pair[0], pair[1].kind != "lowest_cost", pair[1].id))
     return tuple(one for _, one in told)
 
@@ -96,16 +98,20 @@ def change_of(problem: PlanProblem, plan: Mapping[str, Place], case: ProblemCase
     )
 
 
-def _tell(problem: PlanProblem, goal: Goal, plan: Plan, paid: Price, others: Sequence[Price]) -> Alternative:
+def _tell(
+    problem: PlanProblem, goal: Goal, plan: Plan, paid: Price, others: Sequence[Price], cheapest: int
+) -> Alternative:
+    cost = price(problem, plan).total
+    dearer = -(-100 * (cost - cheapest) // max(1, cheapest))
     changes = tuple(change_of(problem, plan, case) for case in in_order(problem, plan).cases)
     return Alternative(
         id=identity(changes),
         kind=goal.kind,
         title=title(goal.kind, paid, others, goal.keep_free),
-        summary=summary(changes, paid),
+        summary=summary(changes, paid, dearer),
         changes=changes,
         plan=tuple(Assignment(case=case.id, place=plan[case.id]) for case in problem.cases),
-        cost=price(problem, plan).total,
+        cost=cost,
         price=paid,
         break_in_gap=break_in_gap(problem, plan),
     )

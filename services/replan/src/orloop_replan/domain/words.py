@@ -14,6 +14,8 @@ _TITLES = {
     "right_shift": "Everybody waits in turn",
     "different": "Another way",
 }
+HARDLY = 3
+"""So many percent is hardly dearer; what costs more than that says so."""
 
 
 def title(kind: str, price: Price, others: Sequence[Price], kept_free: str | None) -> str:
@@ -26,13 +28,15 @@ def title(kind: str, price: Price, others: Sequence[Price], kept_free: str | Non
     return _TITLES[kind]
 
 
-def summary(changes: Sequence[Change], price: Price) -> str:
-    """`3 cases change, 35 min of waiting, no overtime`."""
+def summary(changes: Sequence[Change], price: Price, dearer: int = 0) -> str:
+    """`3 cases change, 35 min of waiting, no overtime`; `dearer` by so many percent than the best."""
     parts = [f"{count(len(changes), 'case')} {'changes' if len(changes) == 1 else 'change'}"]
     parts.append(f"{minutes(price.patients_waiting)} of waiting" if price.patients_waiting else "nobody waits longer")
     parts.append(f"{minutes(price.staff_overtime)} more overtime" if price.staff_overtime else "no more overtime")
     if price.postponed:
         parts.append(f"{price.postponed} postponed")
+    if dearer > HARDLY:
+        parts.append(f"{dearer} % dearer in all than the first")
     return ", ".join(parts)
 
 

@@ -144,5 +144,5 @@ def test_template_and_forks_end_with_their_parent(moment: str) -> None:
         family = psutil.Process(parent.pid).children(recursive=True)
         assert len(family) == (1 if moment == "while it loads" else 2)
         parent.kill()
-    _, alive = psutil.wait_procs(family, timeout=20)
+    _, alive = psutil.wait_procs(family, timeout=90)
     assert alive == []

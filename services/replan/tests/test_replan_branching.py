@@ -271,5 +271,17 @@ def test_only_where_a_level_is_limited_may_its_groups_be_paid_more_than_its_weig
     )
 
 
+def test_a_level_above_none_at_all_costs_nothing_yet_and_the_next_one_its_weight() -> None:
+    cases = [case(f"c{k}", "1", 10 + k) for k in range(4)]
+    given = problem(*cases, rooms=(room("1"),), weights=replace(CORE, fairness=8))
+    nothing = Certificate(cases={})
+    rich = replace(nothing, fairness={next(iter(build(given).fair_names)): -100.0})
+    for most in (-1, 0, 3):
+        below = Branch(answers=(level(most, yes=True),), prices=rich)  # at -1 no plan at all, and worth any price
+        above = Branch(answers=(level(most, yes=False),), prices=nothing)
+        proves = verify_branches(given, nothing, [below, above], 1_000)
+        assert proves == min(verify(given, nothing) + 8 * (most + 1), 1_000 if most < 0 else 0)
+
+
 def level(most: int, yes: bool) -> Answer:
     return Answer(question="level", yes=yes, measure="delay", level=most)

@@ -27,13 +27,15 @@ SURE = 0.05
 NEAR = 0.05
 """Master and bound of a part are as good as one."""
 OVERHEAD = 10
+ROWS = 200
 PLACES_AN_ITERATION = 800
-"""Work of a round, in simplex iterations: a round by itself; so many places are priced while one is done."""
+"""Work of a round, in simplex iterations of a master with so many rows: a round by itself; so many places are priced
+while one is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class BranchLimits:
-    """Work is simplex iterations and what takes as long, some 0.04 ms each.
+    """Work is simplex iterations and what takes as long, some 0.05 ms each.
 
     Of the `tried` most promising questions the one is asked whose answers cost most in the master as it stands. A part
     is priced `rounds` times at most and looked through for windows once; `samples` plans are drawn from its optimum.
@@ -186,8 +188,12 @@ class Branching:
     def _solved(self) -> float:
         before = self._master.iterations
         optimum = self._master.solve()
-        self.work += OVERHEAD + self._master.iterations - before
+        self._worked(before)
         return optimum
+
+    def _worked(self, before: int) -> None:
+        """Counts iterations since `before`: dearer in a larger master."""
+        self.work += OVERHEAD + (self._master.iterations - before) * self._master.rows // ROWS
 
     def _windows(self) -> Ints:
         there = {tuple(window) for window in self._master.columns.windows.tolist()}
@@ -241,7 +247,7 @@ class Branching:
                 self._begin(part)
                 before = self._master.iterations
                 more = self._master.relaxed() - leaf.optimum
-                self.work += OVERHEAD + self._master.iterations - before
+                self._worked(before)
                 gain *= max(1e-3, min(self.cost - leaf.value / SCALE, more))
             if gain > most * (1 + MARGIN):
                 best, most = split, gain

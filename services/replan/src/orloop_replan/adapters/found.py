@@ -38,7 +38,7 @@ class FixLimits:
     work: int = 1_000
     least_work: int = 2_000_000
     gap: float = 0.99
-    branch: int = 7
+    branch: int = 5
     least_branch: int = 4_000
     prove: int = 0
     branching: BranchLimits = field(default_factory=BranchLimits)

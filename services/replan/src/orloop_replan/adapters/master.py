@@ -97,6 +97,11 @@ class Master:
         self._rows += 1
         self._active.append((TIER, 0))
 
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self._rows
+
     def add(self, days: list[Ints]) -> int:
         """Room-days that are not there yet; how many there were."""
         first = len(self.columns)

@@ -27,7 +27,7 @@ from .price_and_fix import FixLimits, Found, solve
 from .restricted import Cut as Row
 from .restricted import MipLimits, restricted
 
-BRANCHED = 300_000
+BRANCHED = 400_000
 """Of the first plan's work, so much goes with a unit of branching for each pair of cases: about half of the time."""
 POOL = 16
 """So many good plans of an annealing are looked through for one that keeps the cuts."""

@@ -103,11 +103,11 @@ def frames_by_the_book(stream: bytes) -> list[tuple[str, bytes]]:
     at, junk = 0, b""
     while at < len(stream):
         if stream[at : at + 1] != VT:
-            junk += stream[at : at + 1].strip(CR + LF)
+            junk = (junk + stream[at : at + 1]).lstrip(CR + LF)
             at += 1
             continue
         if junk:
-            found.append(("junk", junk[:4096]))
+            found.append(("junk", junk[:4096].rstrip(CR + LF)))
             junk = b""
         at, payload, inside = at + 1, b"", ""
         while True:
@@ -126,7 +126,7 @@ def frames_by_the_book(stream: bytes) -> list[tuple[str, bytes]]:
             else:
                 inside = " fs_inside" if byte == FS else inside
                 payload += byte
-    return found + ([("junk", junk[:4096])] if junk else [])
+    return found + ([("junk", junk[:4096].rstrip(CR + LF))] if junk else [])
 
 
 def _said(item: Frame | Fault) -> tuple[str, bytes]:

@@ -6,7 +6,7 @@ ways; each is a named fault, and no two messages are ever merged into one:
 - FS then VT, or FS then LF: the frame is whole, its CR is missing; the frame carries `NO_CR`.
 - FS then anything else: the FS stays in the payload and the frame carries `FS_INSIDE`: quarantine it.
 - VT inside a frame: what came before is a `CUT_SHORT` fault (never acknowledge it), a new frame begins.
-- bytes between frames (CR and LF apart): a `JUNK` fault.
+- bytes between frames: a `JUNK` fault, to the byte but for line ends before and after it.
 - a payload over the limit: a `TOO_LONG` fault with its head; the rest is thrown away up to the next frame.
 """
 

@@ -1,4 +1,4 @@
-"""The acknowledgement contract beyond its table (`test_ingest_contract` plays that in every mode): bytes and batches."""
+"""The acknowledgement contract beyond its table, which `test_ingest_contract` plays in every mode: bytes, batches."""
 
 import pytest
 from siu_words import batch, with_msh

@@ -80,9 +80,7 @@ def judged(result: Result, folder: Path = INSTANCES) -> Result:
     objective, proven = result.get("objective"), result.get("status") == "OPTIMAL"
     # Stopped early, a model's slot or worst mean may stand higher than its plan needs: it claims more than it costs.
     if objective is not None and (objective < cost or (proven and objective != cost)):
-        raise PeerError(
-            f"Expected {result['peer']} to count {cost}, got {objective}.\nMaybe its model is another one."
-        )
+        raise PeerError(f"Expected {result['peer']} to count {cost}, got {objective}.\nMaybe its model is another one.")
     if broken := check(problem, plan):
         raise PeerError(
             f"Expected a sound plan of {result['peer']}, got: {broken[0].sentence}\nMaybe its model is another one."

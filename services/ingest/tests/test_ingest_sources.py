@@ -122,3 +122,12 @@ def test_a_site_may_write_down_what_a_source_sends():
     assert site.hl7.expected == {"EPIC": {7: 60.0, 8: 120.0}}
     with pytest.raises(SiteFileError, match="0 to 23"):
         parse_site(text + "  sources: {EPIC: {suite: main, expected: {24: 60}}}\n")
+
+
+def test_a_site_may_write_down_what_add_ons_usually_take():
+    text = "site: x\ntimezone: UTC\nhl7: {rooms: {}, services: {}, milestones: {}, sources: {}}\n"
+    site = parse_site(text + "suites: [{id: main, rooms: [], add_ons: {13: 45, 9: 7.5}}]\n")
+    assert site.suites[0].add_ons == {9: timedelta(minutes=7.5), 13: timedelta(minutes=45)}
+    for wrong in ("{24: 60}", "{7: -1}"):
+        with pytest.raises(SiteFileError, match="room minutes"):
+            parse_site(text + f"suites: [{{id: main, rooms: [], add_ons: {wrong}}}]\n")

@@ -13,7 +13,8 @@ from orloop_common.domain.building import build_problem
 from orloop_common.domain.checker import check, with_changes
 from orloop_common.domain.derived import CaseForecast
 from orloop_common.domain.digest import digest
-from orloop_common.domain.plan import Change, Place, Quantiles
+from orloop_common.domain.expecting import add_on_shortage
+from orloop_common.domain.plan import Change, Interval, Place, Quantiles
 from orloop_common.domain.problem import Committed, PlanProblem, ProblemCase
 from orloop_common.domain.rightshift import right_shift
 from orloop_common.domain.site import RoomLayout, SuiteLayout
@@ -385,3 +386,15 @@ def test_any_morning_gives_a_problem_that_right_shift_solves_soundly(
     assert check(found, right_shift(found)) == ()
     assert digest(found) == digest(build(*events))
     assert not {c.id for c in found.cases} & {c.id for c in found.committed}
+
+
+def test_what_add_ons_usually_take_is_expected_of_the_hours_that_are_left() -> None:
+    layout = replace(LAYOUT, add_ons={9: minutes(30), 10: minutes(40), 13: minutes(60), 14: minutes(0)})
+    found = build_problem(fold(case("later", "5", "12:00"), tick("10:45")), {}, layout)
+    assert [(w.start, w.end, w.work) for w in found.expected] == [
+        (at("10:45"), at("11:00"), minutes(10)),
+        (at("13:00"), at("14:00"), minutes(60)),
+    ]
+    busy = {"5": (Interval(start=at("08:00"), end=at("18:00")),)}
+    assert add_on_shortage(found, busy) < add_on_shortage(found, {r.id: busy["5"] for r in found.rooms})
+    assert build(case("later", "5", "12:00"), tick("10:45")).expected == ()

@@ -5,7 +5,7 @@ Pure and deterministic: the same inputs give the same problem, byte for byte.
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 
 from .commitments import classify
 from .cost import DEFAULT_WEIGHTS
@@ -13,7 +13,7 @@ from .derived import CaseForecast
 from .events import CaseScheduled
 from .grid import ceil_moment, ceil_span
 from .plan import Interval, Place
-from .problem import EquipmentNeed, PlanProblem, ProblemCase, ProblemRoom
+from .problem import EquipmentNeed, ExpectedWork, PlanProblem, ProblemCase, ProblemRoom
 from .reading import todays_cases
 from .records import CaseRecord
 from .resources import (
@@ -82,7 +82,21 @@ def build_problem(
         hours=surgeons_hours(day),
         timezone=day.calendar.timezone,
         staff=dict(sorted(staff.items())),
+        expected=_add_ons(day, layout),
     )
+
+
+def _add_ons(day: SuiteDay, layout: SuiteLayout) -> tuple[ExpectedWork, ...]:
+    """What the rest of today usually brings; of the hour that has begun, the share that is left."""
+    assert day.now is not None
+    today, expected = day.calendar.day(day.now), []
+    for hour, work in sorted(layout.add_ons.items()):
+        begins = day.calendar.at(today, time(hour))
+        start, end = max(begins, day.now), begins + timedelta(hours=1)
+        if start < end and work:
+            left = (end - start) // timedelta(minutes=1)
+            expected.append(ExpectedWork(start=start, end=end, work=work * left // 60))
+    return tuple(expected)
 
 
 def _room(day: SuiteDay, layout: SuiteLayout, room: RoomLayout) -> ProblemRoom:

@@ -20,7 +20,7 @@ class RoomLayout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteLayout:
-    """One suite: rooms, and what its people agreed on."""
+    """One suite: rooms, and what its people agreed on; `add_ons` is the room time that add-ons take in an hour."""
 
     id: str
     name: str
@@ -28,6 +28,7 @@ class SuiteLayout:
     notice: timedelta = timedelta(minutes=30)
     decide_within: timedelta = timedelta(minutes=15)
     materiality: timedelta = timedelta(minutes=15)
+    add_ons: dict[int, timedelta] = field(default_factory=dict)
 
     def room(self, room: str) -> RoomLayout | None:
         return next((r for r in self.rooms if r.id == room), None)

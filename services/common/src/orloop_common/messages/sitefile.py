@@ -72,7 +72,15 @@ def _suite(raw: dict[str, Any]) -> SuiteLayout:
         notice=_minutes(raw, "notice_minutes", 30),
         decide_within=_minutes(raw, "decide_within_minutes", 15),
         materiality=_minutes(raw, "materiality_minutes", 15),
+        add_ons=_add_ons(raw.get("add_ons") or {}),
     )
+
+
+def _add_ons(raw: dict[Any, Any]) -> dict[int, timedelta]:
+    minutes = {int(hour): float(usual) for hour, usual in raw.items()}
+    if not all(0 <= hour < 24 and usual >= 0 for hour, usual in minutes.items()):
+        raise ValueError("add_ons takes hours from 0 to 23 and room minutes in each of them")
+    return {hour: timedelta(minutes=usual) for hour, usual in sorted(minutes.items())}
 
 
 def _room(raw: dict[str, Any]) -> RoomLayout:

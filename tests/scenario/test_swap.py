@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_an_approved_swap_goes_through_gate_write_back_and_echo_to_applied(tmp_p
 
 
 def find_swap(mesh: Mesh, layout: SuiteLayout, calendar: OperationalCalendar) -> tuple[Change, Change]:
-    """Two cases of different rooms that may take each other's places by every rule, and wait for each other."""
+    """Two cases that may change rooms by every rule, now or a little later, and wait for each other."""
     found: list[tuple[Change, Change]] = []
 
     def look() -> bool:
@@ -94,21 +95,26 @@ def find_swap(mesh: Mesh, layout: SuiteLayout, calendar: OperationalCalendar) ->
 
 
 def swaps(day: SuiteDay, problem: PlanProblem) -> Iterator[tuple[Change, Change]]:
+    later = [timedelta(minutes=15 * k) for k in range(9)]
     for a, b in itertools.combinations([c for c in problem.cases if c.current.start], 2):
-        pair = moved(a, b), moved(b, a)
-        ring = a.current.room != b.current.room and all(waits_for(day, change, pair) for change in pair)
-        if ring and not check_changes(problem, pair):
-            yield pair
+        for one, other in itertools.product(later, later):
+            pair = moved(a, b, one), moved(b, a, other)
+            broken = {rule.rule for rule in check_changes(problem, pair)}
+            if a.current.room == b.current.room or "room-eligible" in broken:
+                break  # they never may
+            if not broken and all(waits_for(day, change, pair) for change in pair):
+                yield pair
 
 
-def moved(case: ProblemCase, other: ProblemCase) -> Change:
+def moved(case: ProblemCase, other: ProblemCase, later: timedelta) -> Change:
+    assert other.current.start is not None
     return Change(
         case=case.id,
         version=case.version,
         origin=case.current,
-        target=other.current,
+        target=replace(other.current, start=other.current.start + later),
         length=case.length,
-        reason="They change places.",
+        reason="They change rooms.",
     )
 
 

@@ -35,7 +35,7 @@ class FixLimits:
     starts: int = 6
     decodes: int = 10_000
     growth: tuple[int, ...] = (4, 8)
-    work: int = 1_000
+    work: int = 850
     least_work: int = 2_000_000
     gap: float = 0.99
     branch: int = 5

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from settling_desk import SettlingDesk, booking, merge, minutes, patient
 
 from orloop_common.domain import events as e
-from orloop_common.domain.events import Surgeon
+from orloop_common.domain.events import Procedure, Surgeon
 from orloop_common.domain.vocabulary import BedUnit, Milestone, ReadinessItem, ReadinessStatus
 from orloop_ingest.domain.identities import person_of
 from orloop_ingest.domain.told import (
@@ -182,6 +182,34 @@ def test_a_cycle_that_was_refused_is_refused_again_when_the_number_has_another_s
         desk.tell(PatientsParted(retired=patient("P1"), by="anna"), at=9)
     assert told_anew(desk, [first, cycle, second]) == []
     assert desk.schedule().patient_key == desk.pseudonyms.patient_key(*person_of(patient("P3")))
+
+
+def equip(action, *names):
+    return tuple(ResourceAction(action=action, equipment=name) for name in names)
+
+
+def operate(action, *names):
+    return tuple(ResourceAction(action=action, surgeon=person(name)) for name in names)
+
+
+def procure(action, *codes):
+    return tuple(ResourceAction(action=action, procedure=Procedure(code=code, text=code)) for code in codes)
+
+
+@pytest.mark.parametrize("step", [0.0, 1.0], ids=["in one second", "a minute apart"])
+@pytest.mark.parametrize("counted", [False, True], ids=["versions by time", "versions counted"])
+@pytest.mark.parametrize(("resource", "names"), [(equip, "equipment"), (operate, "surgeons"), (procure, "procedures")])
+def test_what_a_message_takes_off_and_adds_again_keeps_its_place_when_it_is_sent_again(resource, names, counted, step):
+    desk = SettlingDesk()
+    swap = (*resource(Action.DELETE, "ARM"), *resource(Action.ADD, "ARM"), *resource(Action.ADD, "TOWER"))
+    bare = {"fields": {"surgeons": (), "procedures": ()}}
+    told = play(desk, [((booking(**bare),), 0), ((replace(booking(actions=swap), fields={}),), step)], counted=counted)
+    before, made = desk.state(), getattr(desk.schedule(), names)
+    assert [getattr(one, "id", getattr(one, "code", one)) for one in made] == ["ARM", "TOWER"]
+    assert told_anew(desk, told) == []
+    assert desk.state() == before
+    assert told_anew(desk, told) == [], "nor the third time"
+    assert desk.state() == before
 
 
 def test_a_case_that_was_told_again_in_whole_is_no_open_question():

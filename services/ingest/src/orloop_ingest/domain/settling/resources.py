@@ -1,5 +1,7 @@
 """Sources that send actions, not snapshots: what the actions make of the schedule that is held."""
 
+from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any
 
 from orloop_common.domain.events import CaseScheduled
@@ -8,16 +10,24 @@ from orloop_ingest.domain.told import Action, ResourceAction
 RESOURCES = ("procedures", "surgeons", "room", "equipment")
 
 
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """The place of what these actions took off: they may add it again."""
+
+    key: Hashable
+
+
 def applied(
     actions: tuple[ResourceAction, ...], held: CaseScheduled | None
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The resources after the actions, and those deletes that had nothing to delete (what, its code).
 
-    Applying them to what they made changes nothing, so that a resend is known for one.
+    Applying them to what they made changes nothing, so that a resend is known for one: what they take off and add
+    again keeps its place, for else each resend would put it last.
     """
-    procedures = list(held.procedures) if held else []
-    surgeons = list(held.surgeons) if held else []
-    equipment = list(held.equipment) if held else []
+    procedures: list[Any] = list(held.procedures) if held else []
+    surgeons: list[Any] = list(held.surgeons) if held else []
+    equipment: list[Any] = list(held.equipment) if held else []
     room = held.room if held else None
     missing: list[tuple[str, str]] = []
     told: set[str] = set()
@@ -28,18 +38,21 @@ def applied(
         if act.procedure is not None:
             told.add("procedures")
             key = (act.procedure.system, act.procedure.code)
-            places = [n for n, p in enumerate(procedures) if (p.system, p.code) == key]
-            _change(procedures, places, act.procedure, gone, "procedure", act.procedure.code, missing)
+            places = [n for n, p in _there(procedures) if (p.system, p.code) == key]
+            if not _change(procedures, places, key, None if gone else act.procedure):
+                missing.append(("procedure", act.procedure.code))
         elif act.surgeon is not None:
             told.add("surgeons")
             who = act.surgeon
-            places = [n for n, s in enumerate(surgeons) if s.id == who.id and s.role == who.role]
-            places = places or [n for n, s in enumerate(surgeons) if s.id == who.id]
-            _change(surgeons, places, who, gone, "surgeon", who.id, missing)
+            places = [n for n, s in _there(surgeons) if s.id == who.id and s.role == who.role]
+            places = places or [n for n, s in _there(surgeons) if s.id == who.id]
+            if not _change(surgeons, places, who.id, None if gone else who):
+                missing.append(("surgeon", who.id))
         elif act.equipment is not None:
             told.add("equipment")
-            places = [n for n, name in enumerate(equipment) if name == act.equipment]
-            _change(equipment, places, act.equipment, gone, "equipment", act.equipment, missing)
+            places = [n for n, name in _there(equipment) if name == act.equipment]
+            if not _change(equipment, places, act.equipment, None if gone else act.equipment):
+                missing.append(("equipment", act.equipment))
         elif act.room is not None:
             told.add("room")
             if not gone:
@@ -49,26 +62,32 @@ def applied(
             else:
                 missing.append(("room", act.room))
     made = {
-        "procedures": tuple(procedures),
-        "surgeons": tuple(surgeons),
-        "equipment": tuple(equipment),
+        "procedures": tuple(each for _, each in _there(procedures)),
+        "surgeons": tuple(each for _, each in _there(surgeons)),
+        "equipment": tuple(each for _, each in _there(equipment)),
         "room": room,
     }
     return {name: made[name] for name in told}, missing
 
 
-def _change(
-    held: list[Any], places: list[int], new: Any, gone: bool, what: str, code: str, missing: list[tuple[str, str]]
-) -> None:
-    if gone:
-        if not places:
-            missing.append((what, code))
-        for place in reversed(places):
-            del held[place]
-    elif places:
+def _there(held: list[Any]) -> list[tuple[int, Any]]:
+    """What is not taken off, with its place."""
+    return [(n, each) for n, each in enumerate(held) if not isinstance(each, _Gone)]
+
+
+def _change(held: list[Any], places: list[int], key: Hashable, new: Any | None) -> bool:
+    """Put `new` in its place, or take it off if None; False if there was nothing to take off."""
+    if new is None:
+        for place in places:
+            held[place] = _Gone(key)
+        return bool(places)
+    if places:
         held[places[0]] = new
+    elif _Gone(key) in held:
+        held[held.index(_Gone(key))] = new
     else:
         held.append(new)
+    return True
 
 
 def was_there(what: str, code: str, schedules: tuple[CaseScheduled, ...]) -> bool:

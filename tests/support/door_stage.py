@@ -76,6 +76,8 @@ class Disk:
             error = OSError(28, "No space left on device") if self.full else None
             if error is None:
                 self.entries += [arrival.sealed() for arrival in batch]
+            else:
+                self.waiting.clear()  # what follows a lost one is lost with it
             self.intake.committed(batch, self.last, error)
 
     def read(self, after: int, most: int) -> list[tuple[int, bytes]]:

@@ -36,6 +36,8 @@ class LeashedJournal:
         if error is None:
             self.entries += [a.sealed() for a in batch]
             self.size += sum(len(a.token) for a in batch)
+        else:
+            self.handed.clear()
         intake.committed(batch, self.last, error)
 
     def read(self, after, most):
@@ -212,6 +214,40 @@ def test_a_disk_that_fails_closes_the_connections_of_that_group_unanswered_and_t
     assert second.answers == ["AA|M1"]
 
 
+def test_what_followed_a_lost_message_is_lost_with_it_and_comes_again_in_its_order(scene, siu):
+    say = [siu(case=f"A{n}", control=f"M{n}") for n in range(5)]
+    connection, transport = scene.connect()
+    scene.send(connection, say[0])  # the disk has no room for it
+    scene.send(connection, say[1])  # is handed over
+    connection.data_received(encode_frame(say[2]))  # is about to be
+    scene.journal.commit(scene.intake, OSError(28, "No space left on device"))
+    assert transport.aborted
+    scene.hook.run()
+    assert not scene.journal.handed
+    assert (scene.intake.waiting, scene.intake._uncommitted_bytes) == (0, 0)
+    again, second = scene.connect()
+    scene.send(again, *say)
+    scene.commit()
+    assert (transport.answers, second.answers) == ([], [f"AA|M{n}" for n in range(5)])
+    for _ in range(3):
+        scene.acknowledge()
+    sent = [o.id for o in scene.broker.posted if o.topic == HL7_RAW]
+    assert sent == [scene.desk.reception.id_of(sealed) for sealed in scene.journal.entries]
+    assert len(sent) == 5
+
+
+def test_a_message_that_came_again_before_the_loss_of_the_first_was_known_is_lost_with_it(scene, siu):
+    door = scene.door()
+    (one, _), (two, second) = scene.connect(door), scene.connect(door)
+    scene.send(one, siu())
+    one.connection_lost(None)
+    scene.send(two, siu(), siu(case="A2", control="M2"))
+    scene.commit(OSError(28, "No space left on device"))
+    assert (second.aborted, second.answers) == (True, [])
+    assert not scene.journal.handed
+    assert scene.intake.waiting == 0
+
+
 def test_a_duplicate_of_what_is_not_durable_yet_is_answered_with_the_first(scene, siu):
     door = scene.door()
     (one, first), (two, second) = scene.connect(door), scene.connect(door)
@@ -312,6 +348,29 @@ def test_a_full_journal_keeps_senders_waiting_and_goes_on_by_itself(desk, siu):
     assert not transport.paused
 
 
+def test_what_waits_for_room_stays_as_long_as_one_connection_waits_for_it(desk, siu):
+    scene = Scene(desk, limit_bytes=1)
+    door = scene.door()
+    (one, _), (two, second) = scene.connect(door), scene.connect(door)
+    scene.send(one, siu())
+    scene.commit()
+    scene.send(one, siu(control="M2", case="A2"))
+    scene.send(two, siu(control="M2", case="A2"), siu(control="M3", case="A3"))
+    one.connection_lost(None)
+    assert [arrival.header.control_id for arrival in scene.intake._overflow] == ["M2", "M3"]
+    scene.journal.size = 0
+    scene.acknowledge()
+    scene.commit()
+    scene.journal.size = 0
+    scene.acknowledge()
+    if scene.journal.handed:
+        scene.commit()
+    assert second.answers == ["AA|M2", "AA|M3"]
+    scene.send(two, siu(control="M4", case="A4"))
+    two.connection_lost(None)
+    assert not scene.intake.full
+
+
 def test_an_answer_that_would_come_too_late_closes_instead(scene, siu):
     connection, transport = scene.connect(answer_seconds_by_source={"TWIN": 5.0})
     scene.send(connection, siu())
@@ -369,6 +428,47 @@ def test_a_broker_that_takes_too_long_is_replaced_by_the_disk_and_nothing_is_rea
         scene.acknowledge()
     assert sorted(scene.broker.topics) == sorted([*FIRST, SUITE_EVENTS])
     assert scene.journal.drained == 1
+
+
+def test_nothing_overtakes_on_the_short_way_what_the_disk_has_not_taken_yet(desk, siu):
+    enough = [False]
+    scene = Scene(desk, by_broker=lambda: enough[0])
+    connection, transport = scene.connect()
+    scene.send(connection, siu())
+    enough[0] = True
+    scene.send(connection, siu(control="M2", case="A2"))
+    assert scene.broker.topics == []
+    scene.commit(OSError(28, "No space left on device"))
+    assert transport.aborted
+    assert (scene.intake.waiting, scene.broker.topics) == (0, [])
+    again, second = scene.connect()
+    scene.send(again, siu(), siu(control="M2", case="A2"))
+    assert not scene.journal.handed
+    for _ in range(3):
+        scene.acknowledge()
+    assert second.answers == ["AA|M1", "AA|M2"]
+
+
+def test_the_disk_that_replaces_a_slow_broker_and_fails_leaves_the_count_of_bytes_at_nothing(desk, siu):
+    scene = Scene(desk, by_broker=lambda: True, fallback_seconds=1.0)
+    connection, transport = scene.connect()
+    scene.send(connection, siu())
+    scene.now = 1.5
+    scene.hook.run()
+    assert scene.intake._uncommitted_bytes > 0
+    scene.send(connection, siu(control="M2", case="A2"))
+    assert len(scene.broker.waiting) == 2, "it waits for the disk, as the one before it"
+    scene.commit(OSError(28, "No space left on device"))
+    assert transport.aborted
+    assert scene.intake._uncommitted_bytes == 0
+    for _ in range(3):
+        scene.acknowledge()
+    assert scene.intake.waiting == 0
+    again, second = scene.connect()
+    scene.send(again, siu(), siu(control="M2", case="A2"))
+    for _ in range(3):
+        scene.acknowledge()
+    assert second.answers == ["AA|M1", "AA|M2"]
 
 
 def test_a_broker_that_answers_before_the_disk_that_replaced_it_leaves_no_sender_without_an_answer(desk, siu):

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import textwrap
+from queue import SimpleQueue
+from threading import Event
 
 import pytest
 
@@ -141,6 +143,64 @@ def test_all_that_waits_is_one_group(tmp_path):
     assert len(synced) < 200
     assert [item for group, _, error in told for item in group] == [b"%d" % n for n in range(200)]
     assert told[-1][1] == 200
+
+
+def test_what_was_put_after_a_group_that_the_disk_refused_is_lost_with_it_until_the_doors_know(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    write, full = journal.write, [True]
+    tried: SimpleQueue[list[bytes]] = SimpleQueue()
+    goes_on, calls = Event(), SimpleQueue()
+
+    def refuse(items, drained):
+        tried.put(list(items))
+        assert goes_on.wait(10)
+        if full[0] and items:
+            full[0] = False  # there is room again at once
+            raise OSError(28, "No space left on device")
+        return write(items, drained)
+
+    journal.write, told, clock = refuse, [], ManualClock()
+    done = lambda group, last, error: told.append((list(group), error is None))  # noqa: E731
+    committer = Committer(journal, lambda item: item, done, lambda f, *a: calls.put((f, a)), clock.monotonic)
+    committer.put([b"1"])
+    assert tried.get(timeout=10) == [b"1"]
+    committer.put([b"2"])  # while the disk is asked
+    goes_on.set()
+    tell, said = calls.get(timeout=10)
+    committer.put([b"3"])  # the disk has refused, and the doors do not know yet
+    tell(*said)
+    committer.put([b"1", b"2"])
+    committer.put([b"3"])
+    committer.close()
+    while not calls.empty():
+        tell, said = calls.get()
+        tell(*said)
+    assert told[0] == ([b"1"], False)
+    assert [(item, well) for group, well in told[1:] for item in group] == [(b"1", True), (b"2", True), (b"3", True)]
+    assert read_all(journal) == [b"1", b"2", b"3"]
+
+
+def test_a_note_that_the_disk_refuses_loses_no_message(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    write, tried, goes_on = journal.write, Event(), Event()
+
+    def refuse(items, drained):
+        if items:
+            return write(items, drained)
+        tried.set()
+        assert goes_on.wait(10)
+        raise OSError(28, "No space left on device")
+
+    journal.write, told, clock = refuse, [], ManualClock()
+    committer = Committer(journal, lambda item: item, lambda *a: told.append(a), lambda f, *a: f(*a), clock.monotonic)
+    committer.drained = 1
+    committer.put([])
+    assert tried.wait(10)
+    committer.put([b"1"])
+    goes_on.set()
+    committer.close()
+    assert [(list(group), error) for group, _, error in told] == [([b"1"], None)]
+    assert read_all(journal) == [b"1"]
 
 
 CHILD = textwrap.dedent("""

@@ -120,10 +120,14 @@ class Intake:
         else:
             self._store(arrival)
 
-    def forget(self, arrival: Arrival) -> None:
-        """Its owners gave up before it was durable: keep it out, if it waits for room."""
-        if arrival in self._overflow:
-            self._overflow.remove(arrival)
+    def forget(self, arrival: Arrival, owner: Owner) -> None:
+        """An owner gave up before it was durable: keep it out, if it waits for room and nobody else waits with it."""
+        first = self._pending.get(arrival.id)
+        if first is None or owner not in first.owners or first not in self._overflow:
+            return
+        first.owners.remove(owner)
+        if not first.owners:
+            self._overflow.remove(first)
             self._pending.pop(arrival.id, None)
             if not self._overflow:
                 metrics.BACK_PRESSURE.set(0)
@@ -172,7 +176,7 @@ class Intake:
     # --- durable -----------------------------------------------------------------------------------------
 
     def _store(self, arrival: Arrival) -> None:
-        if self._by_broker() and not self._held() and not self._backlog.cold:
+        if self._by_broker() and not self._held() and not self._backlog.cold and not self._uncommitted_bytes:
             self._direct[arrival.id] = arrival, self._monotonic()
             self._backlog.add(arrival)
             self._soon()
@@ -190,15 +194,11 @@ class Intake:
             self._journal.put(batch)
 
     def committed(self, batch: Sequence[Arrival], last: int, error: OSError | None) -> None:
-        """The disk took these arrivals, or it did not and none of them is in the journal."""
-        self._uncommitted_bytes -= sum(len(arrival.token) for arrival in batch)
+        """The disk took these arrivals, or it did not: then nothing that was handed over until now is in it."""
         if error is not None:
-            for arrival in batch:
-                self._pending.pop(arrival.id, None)
-                for owner in arrival.owners:
-                    owner.lost()
-                arrival.owners.clear()
+            self._lose()
             return
+        self._uncommitted_bytes -= sum(len(arrival.token) for arrival in batch)
         sequence = last - len(batch)
         remember, pending = self.reception.remember, self._pending
         for arrival in batch:
@@ -212,6 +212,18 @@ class Intake:
             self._backlog.keep(arrival)
         self._backlog.trim()
         self._soon()
+
+    def _lose(self) -> None:
+        """What the disk refused, and all that came after it: a sender's next message must not overtake a lost one."""
+        waiting = set(self._overflow)
+        lost = [a for a in self._pending.values() if a not in waiting and a.id not in self._direct]
+        self._batch, self._uncommitted_bytes = [], 0
+        owners = [owner for arrival in lost for owner in arrival.owners]
+        for arrival in lost:
+            del self._pending[arrival.id]
+            arrival.owners.clear()
+        for owner in owners:
+            owner.lost()
 
     def _over_limit(self) -> bool:
         return self._journal.size + self._uncommitted_bytes > self._limit
@@ -306,6 +318,7 @@ class Intake:
             return
         late = [arrival for arrival, _ in self._direct.values()]
         self._direct.clear()
+        self._uncommitted_bytes += sum(len(arrival.token) for arrival in late)
         self._journal.put(late)
 
     def _tidy(self) -> None:

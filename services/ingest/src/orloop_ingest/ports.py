@@ -32,7 +32,10 @@ class Keeping(Protocol):
         """How much disk it takes."""
 
     def put(self, arrivals: Sequence[Arrival]) -> None:
-        """Write them; the intake is told through `Intake.committed`. None at all: note how far the broker is."""
+        """Write them; the intake is told through `Intake.committed`. None at all: note how far the broker is.
+
+        When it is told of an error, all that was put until then is lost, not only the batch that the disk refused.
+        """
 
     def read(self, after: int, most: int) -> list[tuple[int, bytes]]:
         """Entries after a sequence, oldest first."""

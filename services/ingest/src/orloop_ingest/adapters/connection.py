@@ -199,7 +199,7 @@ class Connection(asyncio.Protocol):
     def _forget(self) -> None:
         for slot in self._slots:
             if not slot.ready:
-                self._door.intake.forget(slot.arrival)
+                self._door.intake.forget(slot.arrival, slot)
         self._slots.clear()
 
     def _settle_reading(self) -> None:

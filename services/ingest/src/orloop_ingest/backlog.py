@@ -12,7 +12,7 @@ from .ports import Keeping, Owner
 from .reception import Arrival
 
 _log = get_logger("backlog")
-HOT = 4000  # arrivals that wait in memory
+HOT = 3000  # arrivals that wait in memory
 HOT_BYTES = 32 * 2**20
 _READ_BACK = 128
 

@@ -184,6 +184,34 @@ def test_a_cycle_that_was_refused_is_refused_again_when_the_number_has_another_s
     assert desk.schedule().patient_key == desk.pseudonyms.patient_key(*person_of(patient("P3")))
 
 
+@pytest.mark.parametrize("last", ["P1", "P2"])
+def test_a_case_told_by_a_number_that_has_another_survivor_since_keeps_its_patient_when_it_is_sent_again(last):
+    desk = SettlingDesk()
+    statements = (
+        merge("P2", "P1"),
+        booking("A1", pid=patient("P1")),
+        booking("A1", pid=patient("P2")),
+        booking("A1", pid=patient(last)),
+        merge("P2", "P3"),
+    )
+    told = play(desk, [((statement,), 1) for statement in statements])
+    before = desk.state()
+    survivor = {"P1": "P1", "P2": "P3"}[last]
+    assert desk.schedule().patient_key == desk.pseudonyms.patient_key(*person_of(patient(survivor)))
+    assert told_anew(desk, told) == []
+    assert desk.state() == before
+    assert not desk.known.identities.again, "the last word on the patient answers what was held"
+
+
+def test_a_case_told_twice_by_a_number_that_has_another_survivor_since_is_not_reverted_when_it_is_sent_again():
+    desk = SettlingDesk()
+    first, second = (booking("A1", start=start, pid=patient("P2")) for start in (60, 90))
+    told = play(desk, [((statement,), 1) for statement in (merge("P2", "P1"), first, second, merge("P2", "P3"))])
+    before = desk.state()
+    assert told_anew(desk, told) == []
+    assert desk.state() == before
+
+
 def equip(action, *names):
     return tuple(ResourceAction(action=action, equipment=name) for name in names)
 

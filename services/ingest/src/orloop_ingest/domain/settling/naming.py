@@ -121,14 +121,19 @@ def moved(w: Weighing, visit: str, pid: PatientIdentity) -> tuple[str, PatientId
     return visit, pid
 
 
-def told_keys(w: Weighing, case: str, told: SenderIdentity) -> tuple[str, ...]:
-    """The patient's keys as merges and moves have it now, the current secret's first; empty if none is told."""
+def told_person(w: Weighing, told: SenderIdentity) -> Person:
+    """Under which number the patient is told, a visit's moves followed."""
     pid = told.pid
     if told.visit and w.identities.visits:
         _, pid = moved(w, told.visit, pid)
-    if not pid.id:
+    return person_of(pid)
+
+
+def told_keys(w: Weighing, case: str, told: SenderIdentity) -> tuple[str, ...]:
+    """The patient's keys as merges and moves have it now, the current secret's first; empty if none is told."""
+    person = told_person(w, told)
+    if not person[2]:
         return ()
-    person = person_of(pid)
     root = w.identities.root(person) if w.identities.merges else person
     if root == person:
         held = w.identities.by_case.get(case)

@@ -49,7 +49,7 @@ def tell_merge(w: Weighing, told: PatientsMerged) -> None:
             w.keep(i.PATIENTS, _name(w, retired), replace(held, earlier=(*held.earlier, new.survivor)))
             return
         new = replace(new, earlier=(*held.earlier, held.survivor))
-    if _was_led(w, survivor, retired):
+    if retired in ever_led(w, survivor):
         raise Quarantined(Reason.MERGE_CYCLE, "MRG-1")
     w.keep(i.PATIENTS, _name(w, retired), new)
     _rekey(w, retired)
@@ -122,8 +122,8 @@ def _leads_to(w: Weighing, visit: str, end: str) -> bool:
     return False
 
 
-def _was_led(w: Weighing, person: i.Person, end: i.Person) -> bool:
-    """Whether merges lead, or ever led, from one patient to another.
+def ever_led(w: Weighing, person: i.Person) -> set[i.Person]:
+    """The patient, and all whom merges make of it, or ever made of it.
 
     What a later survivor has replaced counts, too: else a merge that was refused would be taken when the day is sent
     again, after the one that spoke against it has been replaced.
@@ -131,13 +131,14 @@ def _was_led(w: Weighing, person: i.Person, end: i.Person) -> bool:
     seen: set[i.Person] = set()
     left = [person]
     while left:
-        if (each := left.pop()) == end:
-            return True
+        each = left.pop()
+        if each in seen:
+            continue
+        seen.add(each)
         record = w.identities.merges.get(each)
-        if record is not None and each not in seen:
-            seen.add(each)
+        if record is not None:
             left += [i.person_of(survivor) for survivor in (record.survivor, *record.earlier)]
-    return False
+    return seen
 
 
 def _was_told(held: i.PatientsRecord, survivor: i.Person) -> bool:

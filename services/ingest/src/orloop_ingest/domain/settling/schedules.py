@@ -20,8 +20,9 @@ from .aging import is_past
 from .ends import end_case
 from .linking import link_replacements
 from .matching import case_of
-from .naming import keys_of, name_case, told_keys
+from .naming import keys_of, name_case, told_keys, told_person
 from .parking import park
+from .patients import ever_led
 from .resources import applied, was_there
 from .versions import is_amendment, is_told_by_several, last_told, version_of
 from .weighing import Weighing, named
@@ -209,8 +210,11 @@ def _is_told_by(w: Weighing, told: CaseTold, new: dict[str, Any], state: CaseSch
         new = new | applied(told.actions, state)[0]
     differing = _differing(new, state)
     if differing == ["patient_key"] and state.patient_key is not None:
-        person = w.identities.by_key.get(state.patient_key)  # who has been merged since is the same patient
-        return person is not None and new["patient_key"] in keys_of(w, w.identities.root(person))
+        person = w.identities.by_key.get(state.patient_key)
+        if person is not None and new["patient_key"] in keys_of(w, w.identities.root(person)):
+            return True  # who has been merged since is the same patient
+        led = ever_led(w, told_person(w, told.identity))  # and so was a number that has another survivor since
+        return any(state.patient_key in keys_of(w, each) for each in led)
     return not differing
 
 

@@ -240,6 +240,30 @@ def test_what_a_message_takes_off_and_adds_again_keeps_its_place_when_it_is_sent
     assert desk.state() == before
 
 
+@pytest.mark.parametrize("counted", [False, True], ids=["versions by time", "versions counted"])
+def test_who_is_taken_off_in_one_role_keeps_the_other_when_it_is_sent_again(counted):
+    desk = SettlingDesk()
+    both = (Surgeon(id="S1", role="surgeon"), Surgeon(id="S1", role="anaesthetist"))
+    off = (ResourceAction(action=Action.DELETE, surgeon=both[0]),)
+    told = play(
+        desk,
+        [((booking(fields={"surgeons": both}),), 0), ((replace(booking(actions=off), fields={}),), 1.0)],
+        counted=counted,
+    )
+    assert desk.schedule().surgeons == both[1:]
+    before = desk.state()
+    assert told_anew(desk, told) == []
+    assert desk.state() == before
+
+
+def test_who_is_taken_off_in_a_role_that_the_case_never_had_loses_the_role_that_is_held():
+    desk = SettlingDesk()
+    desk.tell(booking(fields={"surgeons": (Surgeon(id="S1", role="assistant"),)}), at=1)
+    off = (ResourceAction(action=Action.DELETE, surgeon=Surgeon(id="S1", role="surgeon")),)
+    desk.tell(replace(booking(actions=off), fields={}), at=2)
+    assert desk.schedule().surgeons == ()
+
+
 def test_a_case_that_was_told_again_in_whole_is_no_open_question():
     desk = SettlingDesk()
     told = [desk.message(booking(start=start), at=n) for n, start in enumerate((60, 90, 120))]

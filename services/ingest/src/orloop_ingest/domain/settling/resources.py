@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from orloop_common.domain.events import CaseScheduled
+from orloop_common.domain.events import CaseScheduled, Surgeon
 from orloop_ingest.domain.told import Action, ResourceAction
 
 RESOURCES = ("procedures", "surgeons", "room", "equipment")
@@ -18,9 +18,11 @@ class _Gone:
 
 
 def applied(
-    actions: tuple[ResourceAction, ...], held: CaseScheduled | None
+    actions: tuple[ResourceAction, ...], held: CaseScheduled | None, past: tuple[CaseScheduled, ...] = ()
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The resources after the actions, and those deletes that had nothing to delete (what, its code).
+
+    A person who is taken off in a role that the case never had loses whatever role is held: some senders name none.
 
     Applying them to what they made changes nothing, so that a resend is known for one: what they take off and add
     again keeps its place, for else each resend would put it last.
@@ -45,7 +47,8 @@ def applied(
             told.add("surgeons")
             who = act.surgeon
             places = [n for n, s in _there(surgeons) if s.id == who.id and s.role == who.role]
-            places = places or [n for n, s in _there(surgeons) if s.id == who.id]
+            if not places and not (gone and _had(who, (*past, *((held,) if held else ())))):
+                places = [n for n, s in _there(surgeons) if s.id == who.id]
             if not _change(surgeons, places, who.id, None if gone else who):
                 missing.append(("surgeon", who.id))
         elif act.equipment is not None:
@@ -68,6 +71,11 @@ def applied(
         "room": room,
     }
     return {name: made[name] for name in told}, missing
+
+
+def _had(who: Surgeon, schedules: tuple[CaseScheduled, ...]) -> bool:
+    """Whether the person ever had this role in the case: then taking it off was told before."""
+    return any(s.id == who.id and s.role == who.role for held in schedules for s in held.surgeons)
 
 
 def _there(held: list[Any]) -> list[tuple[int, Any]]:

@@ -192,10 +192,11 @@ def _fields(w: Weighing, case: str, told: CaseTold, held: CaseScheduled | None) 
     if told.identity.pid.birth and start is not None and "age_band" not in new:
         new["age_band"] = age_band(told.identity.pid.birth, start.date())
     if told.actions:
-        resources, missing = applied(told.actions, held)
+        schedules = w.known.past(case).schedules
+        resources, missing = applied(told.actions, held, schedules)
         new |= resources
         for what, code in missing:
-            if not was_there(what, code, w.known.past(case).schedules):
+            if not was_there(what, code, schedules):
                 w.missing.append((case, f"{what}:{code}"))
     return new
 
@@ -207,7 +208,7 @@ def _differing(new: dict[str, Any], held: CaseScheduled) -> list[str]:
 def _is_told_by(w: Weighing, told: CaseTold, new: dict[str, Any], state: CaseScheduled) -> bool:
     """Whether the statement, told of this earlier state, would have changed nothing."""
     if told.actions:
-        new = new | applied(told.actions, state)[0]
+        new = new | applied(told.actions, state, w.known.past(state.case).schedules)[0]
     differing = _differing(new, state)
     if differing == ["patient_key"] and state.patient_key is not None:
         person = w.identities.by_key.get(state.patient_key)

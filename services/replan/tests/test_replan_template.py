@@ -82,10 +82,15 @@ def test_a_fork_that_is_ended_is_gone_at_once_in_the_middle_of_a_solve(child: Ch
 
 
 def test_a_fork_that_is_ended_before_it_is_there_ends_as_soon_as_it_is(template: Template) -> None:
+    first = template.open(SETTINGS)  # so that the template is warm, and a fork is there in milliseconds
+    assert first.warm.wait(100)
+    there = {process.pid for process in psutil.Process(template.pid).children()}
     child = template.open(SETTINGS)
     child.end()
     child.gone(60)
-    until("the process gone", lambda: child.pid == 0 or not psutil.pid_exists(child.pid), 5)
+    assert not child.alive()
+    until("the fork gone", lambda: {p.pid for p in psutil.Process(template.pid).children()} <= there, 5)
+    first.end()
 
 
 def test_a_fork_that_is_killed_is_noticed_and_another_can_be_had(template: Template, child: Child) -> None:

@@ -12,6 +12,7 @@ from orloop_common.domain.cost import overtime, price, tiers, who_pays
 from orloop_common.domain.derived import Alternative
 from orloop_common.domain.digest import digest
 from orloop_common.domain.problem import PlanProblem
+from orloop_common.domain.rightshift import right_shift
 from orloop_common.messages import from_json, to_json
 from orloop_replan.adapters.price_and_fix import solve
 from orloop_replan.adapters.price_engine import PriceAndFix
@@ -108,6 +109,17 @@ def test_a_room_that_goes_down_has_three_ways_out_that_postpone_no_more_than_the
     found = offered(problem, replace(LIMITS, scenarios=0))
     assert len(found) == 3
     assert all(one.price.postponed <= found[0].price.postponed for one in found)
+
+
+def test_leaving_everything_as_it_is_is_no_way_out() -> None:
+    """Fewest changes are none where the published plan can still be carried out: that is what 'no' means."""
+    problem = generate(8, "overrun", 4)
+    waiting = right_shift(problem)
+    asked = replace(problem, cases=tuple(replace(case, current=waiting[case.id]) for case in problem.cases))
+    assert check(asked, waiting) == ()
+    found = offered(asked, replace(LIMITS, scenarios=0))
+    assert len(found) > 1
+    assert all(one.changes for one in found)
 
 
 def test_nobody_past_target_is_a_kind_of_its_own() -> None:

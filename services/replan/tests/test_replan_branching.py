@@ -127,6 +127,15 @@ def test_where_more_places_are_worth_it_than_allowed_less_is_proven_and_it_holds
     assert few.lower.certified <= few.bound <= few.goal < best_cost
 
 
+def test_a_part_that_nothing_divides_any_more_still_counts_for_the_bound() -> None:
+    """Priced once only, a part may look whole before its bound is what it could be."""
+    tree, _ = divide(generate(6, "storm", 2), limits=BranchLimits(rounds=1, samples=1))
+    assert tree.leaves
+    weakest = min(leaf.value for leaf in tree.parts)
+    assert min(leaf.value for leaf in tree.leaves) == weakest
+    assert tree.bound == max(tree.lower.certified, -(-weakest // SCALE)) < tree.cost
+
+
 def test_the_same_problem_is_divided_in_the_same_way() -> None:
     given = generate(8, "storm", 3)
     one, two = (solve(given, 3, ALONE) for _ in range(2))

@@ -220,6 +220,24 @@ def test_a_recommendation_that_no_longer_holds_is_superseded(suite: Suite) -> No
     assert all(c.target.room != "8" for c in second.alternatives[0].changes)
 
 
+def test_a_recommendation_that_leaves_somebody_else_without_a_room_is_superseded(suite: Suite) -> None:
+    """None of its own changes breaks anything; but the disc of room 2 has nowhere to go any more."""
+    first = room_down(suite)
+    assert {c.target.room for c in first.alternatives[0].changes} <= {"6", "8"}
+    suite.tell(down("2", "10:05"))
+    (second,) = suite.settle()
+    assert (second.answer, second.supersedes) == ("proposal", first.id)
+    assert {c.case for c in second.alternatives[0].changes} >= {"disc", "nephrectomy"}
+
+
+def test_an_open_recommendation_stands_while_others_merely_wait_a_little(suite: Suite) -> None:
+    first = room_down(suite)
+    suite.tell(forecast("hip", 150, "10:02", 1, 30), forecast("hip", 190, "10:04", 2, 70))
+    (answer,) = suite.settle()
+    assert (answer.answer, answer.reason) == ("no_change", "The recommendation that is open still stands: 3 changes.")
+    assert first.id in suite.flow.proposals("main")
+
+
 def test_a_plan_that_was_turned_down_is_not_offered_again_for_nothing(suite: Suite) -> None:
     first = room_down(suite)
     suite.tell(decide(first, Verdict.REJECTED), tick("10:10"))

@@ -1,11 +1,12 @@
 """`make bench`: the numbers that the project promises something about, measured on this machine.
 
-    python -m orloop_cli.bench [--rooms 10|20] [--hours 3] [--quick] [--storm] [--json]
+    python -m orloop_cli.bench [--rooms 10|20] [--hours 3] [--quick] [--storm | --drill] [--json]
 
 Prints n, p50 and p95 of: a trigger on the log to its proposal on the topic; an HL7 message's first byte to its event on
 the log; the resident memory of each process; the planner's start to ready; the time from `make demo` to ready, cold (a
 fresh clone, empty caches) and warm. With 20 rooms: the planner's figures alone, on a busy day of twice the demo's size.
-With `--storm`: how often something valid leaves under a trigger every 400 ms for five minutes.
+With `--storm`: how often something valid leaves under a trigger every 400 ms for five minutes. With `--drill`: how long
+triggers wait in real time, while one room after the other goes down.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import typer
 from orloop_common.messages import SUITE_EVENTS
 from orloop_common.runtime.clock import SystemClock
 
-from . import benchday, benchready, benchstorm
+from . import benchday, benchdrill, benchready, benchstorm
 from .errors import LauncherError
 from .mesh import Mesh, Options
 from .ports import LOOPBACK, free_port
@@ -74,6 +75,7 @@ def main(
     seed: Annotated[int, typer.Option("--seed", help="Which day.")] = 1,
     storm: Annotated[bool, typer.Option("--storm", help="A trigger every 400 ms, nothing else.")] = False,
     minutes: Annotated[float, typer.Option("--minutes", help="Of storm.")] = 5.0,
+    drill: Annotated[bool, typer.Option("--drill", help="Every room down twice, in real time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Measure this checkout on this machine."""
@@ -85,6 +87,8 @@ def main(
     with tempfile.TemporaryDirectory() as scratch:
         if storm:
             measured = _in_a_storm(Path(scratch), options, minutes)
+        elif drill:
+            measured = _in_a_drill(Path(scratch), options)
         elif rooms == 20:
             measured = _at_twenty(Path(scratch), options, hours or 5.5)
         else:
@@ -132,6 +136,18 @@ def _in_a_storm(scratch: Path, options: Options, minutes: float) -> Iterator[Row
     yield Row.of("answers", "", [float(told.answers)])
     yield Row.of("  of them, proposals", "", [float(told.proposals)])
     yield Row.of("answers that no longer held", "", [float(told.invalid)], "0")
+
+
+def _in_a_drill(scratch: Path, options: Options) -> Iterator[Row]:
+    _progress("playing until 10:00, then each room goes down twice, in real time")
+    with _playing(scratch, options) as mesh:
+        benchday.triggers(mesh, mesh.starts_at + timedelta(hours=3))
+        played, unanswered = benchdrill.drill(mesh)
+        looks = benchdrill.rechecks(mesh)
+    yield from _answers(played, "p95 < 2")
+    yield Row.of("cases that may still move", "", [float(n) for n in played.movable])
+    yield Row.of("the gate's look at an alternative, at most", "ms", looks, "< 50")
+    yield Row.of("triggers without an answer", "", [float(unanswered)], "0")
 
 
 def _answers(played: benchday.Day, goal: str) -> Iterator[Row]:

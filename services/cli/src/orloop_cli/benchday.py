@@ -14,6 +14,9 @@ from .ports import LOOPBACK
 from .services import demo_site
 from .watch import Watch
 
+SETTLE = 30.0
+"""Wall seconds for what was approved last to be carried out."""
+
 
 @dataclass
 class Day:
@@ -50,18 +53,39 @@ def triggers(mesh: Mesh, until: datetime) -> Day:
         mesh.play()
         while mesh.day is not None and mesh.day.now() < until:
             mesh.tick()
-            for line in watch.poll():
-                if line.seconds is not None and line.kind in played.seconds:
-                    played.seconds[line.kind].append(line.seconds)
+            _follow(watch, played)
             approver.answer(watch.waiting)
             time.sleep(0.1)
+        mesh.run_until(lambda: _settled(watch, played), SETTLE)
         mesh.play(0.0)
+        seen_by(watch, played)
         for story in watch.suites.values():
-            proposals = [p for p in story.proposals.values() if p.answer == "proposal" and p.alternatives]
-            played.movable += [len(p.alternatives[0].plan) for p in proposals]
-            played.solving += [p.solver.seconds for p in proposals if p.solver is not None]
             for decision in story.day.decisions.values():
                 if any(change.via is not None for change in decision.decided.changes):
                     played.swaps += 1
                     played.swapped += set(decision.outcomes.values()) == {"applied"}
     return played
+
+
+def _follow(watch: Watch, played: Day) -> None:
+    """Keep how long each trigger waited for what has become of it."""
+    for line in watch.poll():
+        if line.seconds is not None and line.kind in played.seconds:
+            played.seconds[line.kind].append(line.seconds)
+
+
+def _settled(watch: Watch, played: Day) -> bool:
+    """Whether it is known of every approved change what became of it."""
+    _follow(watch, played)
+    decided = [decision for story in watch.suites.values() for decision in story.day.decisions.values()]
+    return all(decision.settled for decision in decided if decision.in_force)
+
+
+def seen_by(watch: Watch, played: Day, of: str = "") -> None:
+    """Keep how long solves took and what they could move, of proposals for triggers whose names begin with `of`."""
+    for story in watch.suites.values():
+        for proposal in story.proposals.values():
+            if proposal.answer != "proposal" or not any(t.event.startswith(of) for t in proposal.triggers):
+                continue
+            played.movable += [len(a.plan) for a in proposal.alternatives[:1]]
+            played.solving += [proposal.solver.seconds] if proposal.solver is not None else []

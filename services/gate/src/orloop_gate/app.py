@@ -8,6 +8,7 @@ from orloop_common.runtime import ConfigurationError, LoopSettings
 from orloop_common.runtime.auth import Tokens
 from orloop_common.runtime.service import Runtime, run_service
 
+from . import metrics
 from .adapters.door import open_door
 from .adapters.projector import Projector
 from .domain.recheck import recheck
@@ -24,7 +25,7 @@ def run(runtime: Runtime[Settings]) -> None:
         raise ConfigurationError(f"ORLOOP_SITE: {error}") from None
     suites = [layout.id for layout in site.suites if settings.wants(layout.id)]
     projector = Projector(lambda: _open_store(settings.database()), runtime.stop)
-    flow = GateFlow(site, suites, settings.rules(), clock, recheck, projector)
+    flow = GateFlow(site, suites, settings.rules(), clock, metrics.RECHECK_SECONDS.time()(recheck), projector)
     door = open_door(flow.desk.submit, Tokens(settings.secret(), clock), clock, settings.grpc_port)
     runtime.health.checks["projection"] = projector.ready
     writer = runtime.spawn("projector", projector.run)

@@ -7,6 +7,11 @@ COMMANDS = counter("orloop_gate_commands_total", "Commands of people by kind and
 COMMAND_SECONDS = histogram(
     "orloop_gate_command_seconds", "Seconds from a command's arrival to its folded record.", ["command"]
 )
+RECHECK_SECONDS = histogram(
+    "orloop_gate_recheck_seconds",
+    "Seconds for one look at whether an alternative still holds on the newest state.",
+    buckets=(0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0),
+)
 STOPPED = gauge("orloop_gate_stopped", "1 while a stop condition of the suite holds.", ["suite", "condition"])
 OPEN = gauge("orloop_gate_open_proposals", "1 while a proposal is shown and waits for a decision.", ["suite"])
 WITHHELD = gauge("orloop_gate_withheld_proposals", "1 while the newest proposal is kept from people.", ["suite"])

@@ -291,7 +291,7 @@ class ReplanFlow:
             return no_change(asked, reason, solved.solver)
         best = solved.alternatives[0]
         open_proposal = watch.open_proposal()
-        if open_proposal is not None and watch.stands(open_proposal, asked.problem, best.cost):
+        if open_proposal is not None and watch.stands(open_proposal, asked.problem, best):
             return no_change(asked, still_stands(open_proposal), solved.solver)
         if not weighty(asked.triggers, MINOR):
             for at, proposal in watch.turned_down():

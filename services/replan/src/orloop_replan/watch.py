@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orloop_common.domain.building import build_problem
-from orloop_common.domain.checker import check_changes, with_changes
+from orloop_common.domain.checker import check, check_changes, with_changes
 from orloop_common.domain.cost import price
 from orloop_common.domain.decision_rules import check_decision
 from orloop_common.domain.derived import Alternative, CaseForecast, Proposal, Trigger
@@ -22,7 +22,7 @@ from orloop_common.domain.triggers import triggers_of
 from orloop_common.domain.vocabulary import Verdict
 from orloop_common.domain.wording import clock_time, minutes, the, upper_first
 
-from .domain.answers import WORTH, unpack
+from .domain.answers import WORTH, left_to_the_day, others, unpack
 
 STALE = timedelta(minutes=10)
 """Forecasts of running cases come every two minutes of event time; older ones than this are said to be old."""
@@ -178,8 +178,10 @@ class Watch:
             return None
         return newest
 
-    def stands(self, proposal: Proposal, problem: PlanProblem, best_cost: int | None) -> bool:
-        """Whether an open recommendation is still sound, and nothing much better is known."""
+    def stands(self, proposal: Proposal, problem: PlanProblem, best: Alternative | None) -> bool:
+        """Whether an open recommendation is still sound, leaves nobody else without a way, and is nearly as good as
+        the `best` of `problem`, where that is known.
+        """
         changes = proposal.alternatives[0].changes
         now = self.problem(lead=False)
         if proposal.problem:
@@ -188,12 +190,16 @@ class Watch:
         movable = {case.id: case for case in now.cases}
         if any(c.case not in movable or movable[c.case].version != c.version for c in changes):
             return False
-        if check_changes(now, changes):
-            return False
-        if best_cost is None:
+        if broken := check(now, with_changes(now, changes)):
+            ours = {change.case for change in changes}
+            if best is None or any(ours.intersection(b.cases) for b in broken):
+                return False
+            if left_to_the_day(others(best, changes), self.layout) is None:
+                return False
+        if best is None:
             return True
         open_cost = price(problem, with_changes(problem, [c for c in changes if c.case in _ids(problem)])).total
-        return open_cost - best_cost < WORTH
+        return open_cost - best.cost < WORTH
 
     def turned_down(self) -> list[tuple[datetime, Proposal]]:
         """Proposals that people rejected, newest first, as far as they are remembered."""

@@ -179,7 +179,11 @@ def _apart(changes: int) -> int:
 
 
 def _truly_different(problem: PlanProblem, goal: Goal, plan: Plan, accepted: Sequence[Plan]) -> bool:
-    """Differs in kind, being best at what it is for; or in enough cases."""
+    """Differs in kind, being best at what it is for; or in enough cases. To leave everything is no way out: that is
+    what turning a proposal down means.
+    """
+    if not changed(problem, plan):
+        return False
     if any(not distance(plan, other) for other in accepted):
         return False
     if _postponed(plan) > min(_postponed(other) for other in accepted):

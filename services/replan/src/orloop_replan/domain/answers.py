@@ -11,7 +11,7 @@ from orloop_common.domain.cost import overtime, price, who_pays
 from orloop_common.domain.derived import Alternative, CaseForecast, Proposal, SolverRecord, Trigger
 from orloop_common.domain.digest import derived_id, digest
 from orloop_common.domain.grid import slots_past
-from orloop_common.domain.plan import Assignment
+from orloop_common.domain.plan import Assignment, Change
 from orloop_common.domain.problem import PlanProblem
 from orloop_common.domain.rightshift import right_shift
 from orloop_common.domain.site import SuiteLayout
@@ -93,19 +93,19 @@ def not_worth_it(problem: PlanProblem, solved: Solved, layout: SuiteLayout) -> s
         if saved < WORTH:
             worth = problem.grid * max(0, saved) / problem.weights.overtime
             return f"The plan still holds; the best other one saves the worth of {minutes(worth)} of overtime."
-    return _left_to_the_day(best, layout)
+    return left_to_the_day(best.changes, layout)
 
 
-def _left_to_the_day(best: Alternative, layout: SuiteLayout) -> str | None:
-    """Nothing to decide: nobody goes elsewhere or earlier, and those who wait do not wait long.
+def left_to_the_day(changes: Sequence[Change], layout: SuiteLayout) -> str | None:
+    """Why there is nothing to decide, if so: nobody goes elsewhere or earlier, and those who wait do not wait long.
 
     A person is asked for a shift by the materiality where others move too, and from twice that on where
     everybody merely waits in turn: nobody has to approve what happens by itself.
     """
-    moves = [change.origin.room != change.target.room or change.target.start is None for change in best.changes]
+    moves = [change.origin.room != change.target.room or change.target.start is None for change in changes]
     shifts = [
         change.target.start - change.origin.start
-        for change in best.changes
+        for change in changes
         if change.target.start is not None and change.origin.start is not None
     ]
     longest = max((abs(shift) for shift in shifts), default=timedelta(0))
@@ -118,6 +118,12 @@ def _left_to_the_day(best: Alternative, layout: SuiteLayout) -> str | None:
             f"The order of the day still holds: {count(len(shifts), 'case')} may start up to {minutes(longest)} later."
         )
     return None
+
+
+def others(best: Alternative, known: Sequence[Change]) -> tuple[Change, ...]:
+    """What a plan changes for cases that the `known` changes leave where they are."""
+    cases = {change.case for change in known}
+    return tuple(change for change in best.changes if change.case not in cases)
 
 
 def same_as(best: Alternative, other: Alternative) -> bool:

@@ -1,7 +1,7 @@
 """Commands and time decide on the newest fold: one decision, one record, whoever comes first."""
 
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -227,6 +227,17 @@ def test_a_newer_proposal_replaces_the_older_one(mesh: Mesh) -> None:
     (decided,) = mesh.decisions("p1")
     assert (decided.verdict, decided.reason_code) == (Verdict.EXPIRED, "superseded")
     assert mesh.status.open_proposal == "p2"
+
+
+def test_what_is_not_needed_any_more_is_no_longer_shown(mesh: Mesh) -> None:
+    """The room is back: whoever approves now moves nobody."""
+    said = replace(proposal("p2", "09:01", as_of=20), reason="The plan still holds.", supersedes="p1")
+    assert said.answer == "no_change"
+    mesh.propose(said)
+    (decided,) = mesh.decisions("p1")
+    assert (decided.verdict, decided.reason_code) == (Verdict.EXPIRED, "not_needed")
+    assert decided.reason == "Not needed any more: The plan still holds."
+    assert mesh.status.open_proposal is None
 
 
 def test_an_answer_without_a_proposal_replaces_nothing(mesh: Mesh) -> None:

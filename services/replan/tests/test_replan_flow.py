@@ -238,6 +238,17 @@ def test_an_open_recommendation_stands_while_others_merely_wait_a_little(suite: 
     assert first.id in suite.flow.proposals("main")
 
 
+def test_a_recommendation_that_nobody_needs_any_more_is_withdrawn(suite: Suite) -> None:
+    first = room_down(suite)
+    suite.tell(e.RoomRestored(id="back", suite="main", at=at("10:05"), room="3"))
+    (answer,) = suite.settle()
+    assert (answer.answer, answer.supersedes) == ("no_change", first.id)
+    assert answer.reason.startswith("The plan still holds")
+    suite.tell(down("3", "10:08"))
+    (again,) = suite.settle()
+    assert (again.answer, again.supersedes) == ("proposal", None)
+
+
 def test_a_plan_that_was_turned_down_is_not_offered_again_for_nothing(suite: Suite) -> None:
     first = room_down(suite)
     suite.tell(decide(first, Verdict.REJECTED), tick("10:10"))

@@ -19,6 +19,7 @@ from .domain.answers import (
     MINOR,
     ROUTINE,
     Asked,
+    ends_the_open,
     forecasts_digest,
     no_change,
     not_worth_it,
@@ -219,17 +220,25 @@ class ReplanFlow:
             self._run, self._cancelled = None, self._cancelled + 1
         self._at_once = False
         asked, seen = self._ask(watch), watch.first_seen() or 0.0
-        reason = without_solving(asked.problem, asked.triggers)
-        open_proposal = watch.open_proposal()
-        if reason is None and open_proposal is not None and not weighty(asked.triggers, MINOR):
-            reason = still_stands(open_proposal) if watch.stands(open_proposal, asked.problem, None) else None
-        if reason is not None:
+        if (answer := self._at_sight(watch, asked)) is not None:
             self._cancelled = 0
-            yield self._answer(watch, no_change(asked, reason), seen)
+            yield self._answer(watch, answer, seen)
             return
         events = frozenset(t.event for t in asked.triggers)
         self._run = _Run(watch.layout.id, asked, seen, events, self._clock.monotonic())
         self._workers.start(self._job(asked))
+
+    def _at_sight(self, watch: Watch, asked: Asked) -> Proposal | None:
+        """The answer that takes no search, if there is one."""
+        reason = without_solving(asked.problem, asked.triggers)
+        if reason is not None:
+            return no_change(asked, reason, ends=ends_the_open(asked.triggers))
+        open_proposal = watch.open_proposal()
+        if open_proposal is None or weighty(asked.triggers, MINOR):
+            return None
+        return (
+            no_change(asked, still_stands(open_proposal)) if watch.stands(open_proposal, asked.problem, None) else None
+        )
 
     def _job(self, asked: Asked) -> Job:
         limits = asked.limits if asked.limits != self._limits else None
@@ -288,7 +297,8 @@ class ReplanFlow:
         """A proposal, unless nothing material changes, an open one still stands, or it was turned down."""
         reason = not_worth_it(asked.problem, solved, watch.layout)
         if reason is not None:
-            return no_change(asked, reason, solved.solver)
+            ends = bool(solved.alternatives) and ends_the_open(asked.triggers)
+            return no_change(asked, reason, solved.solver, ends=ends)
         best = solved.alternatives[0]
         open_proposal = watch.open_proposal()
         if open_proposal is not None and watch.stands(open_proposal, asked.problem, best):

@@ -170,9 +170,11 @@ class Watch:
         return _ids(now).issuperset(c.case for c in changes) and not check_changes(now, changes)
 
     def open_proposal(self) -> Proposal | None:
-        """The newest proposal, if it waits for people's decision."""
+        """The newest proposal, if it waits for people's decision and is still needed."""
         newest = next((p for p in reversed(self.proposals.values()) if p.answer == "proposal"), None)
         if newest is None or newest.id in self.day.decisions:
+            return None
+        if any(answer.supersedes == newest.id for answer in self.proposals.values()):
             return None
         if self.day.now is None or newest.decide_by is None or self.day.now > newest.decide_by:
             return None

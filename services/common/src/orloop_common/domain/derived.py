@@ -184,7 +184,8 @@ class Proposal(Derived):
     """An answer to triggers: `orloop.plan-proposals`. `answer` is `proposal` or `no_change`.
 
     `id` is the digest of its inputs. `problem` is the exact problem, zlib-compressed JSON in base64:
-    all that a replay needs. Alternatives are ranked, the recommended one first.
+    all that a replay needs. Alternatives are ranked, the recommended one first. `supersedes` is an open
+    proposal: a newer one takes its place, or, with `no_change`, it is not needed any more.
     """
 
     id: str

@@ -22,6 +22,7 @@ from .sight import Heard, Limits, Sight
 class SuiteView:
     """Changed by records alone. `offset` is the next of the suite's log; `version` grows with each record.
 
+    `moot` says of undecided proposals why they are not needed any more.
     `decided` holds the id of every proposal ever decided on the log: the fold forgets them, this does not.
     """
 
@@ -35,6 +36,7 @@ class SuiteView:
     forecasts: dict[str, CaseForecast] = field(default_factory=dict)
     heard: dict[str, Heard] = field(default_factory=dict)
     undecided: dict[str, Proposal] = field(default_factory=dict)
+    moot: dict[str, str] = field(default_factory=dict)
     decided: set[str] = field(default_factory=set)
     head: Head = field(default_factory=Head)
     entries: tuple[AuditEntry, ...] = ()
@@ -65,6 +67,7 @@ class SuiteView:
         elif isinstance(event, e.PlanDecided):
             self.decided.add(event.proposal)
             self.undecided.pop(event.proposal, None)
+            self.moot.pop(event.proposal, None)
         if before.now and self.day.now and before.calendar.day(before.now) != before.calendar.day(self.day.now):
             self._forget()
 
@@ -76,7 +79,10 @@ class SuiteView:
             self.version += 1
 
     def take_proposal(self, proposal: Proposal) -> None:
-        """A proposal waits until it is decided."""
+        """A proposal waits until it is decided; the answer that nothing is to be changed may end its wait."""
+        if proposal.answer == "no_change" and proposal.supersedes in self.undecided:
+            self.moot[proposal.supersedes] = proposal.reason
+            self.version += 1
         if proposal.answer == "proposal" and proposal.id not in self.decided:
             self.undecided[proposal.id] = proposal
             self.version += 1

@@ -58,11 +58,15 @@ def withheld(view: SuiteView, proposal: Proposal, judged: Withhold, at: datetime
 
 
 def expired(view: SuiteView, proposal: Proposal, now: datetime, at: datetime) -> PlanDecided | None:
-    """The decision that time makes: replaced by a newer proposal, or not answered in time; None if it still holds."""
+    """The decision that time makes: replaced by a newer proposal, not needed any more, or not answered in time; None
+    if it still holds.
+    """
     newest = view.newest
     if newest is not None and newest.id != proposal.id:
         told = clock_time(view.day, newest.at)
         return _automatic(view, proposal, Verdict.EXPIRED, "superseded", f"A newer proposal came at {told}.", at)
+    if reason := view.moot.get(proposal.id):
+        return _automatic(view, proposal, Verdict.EXPIRED, "not_needed", f"Not needed any more: {reason}", at)
     until = proposal.decide_by or proposal.at + view.layout.decide_within
     if now < until:
         return None

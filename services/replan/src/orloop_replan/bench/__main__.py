@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="60 problems a size instead of 15")
     parser.add_argument("--sizes", default=REPORTED, help=f"some of {','.join(SETS)}")
-    parser.add_argument("--peers", default="ours,right_shift,greedy,alternatives,realised,cpsat,cpsat_hinted")
+    parser.add_argument("--peers", default="ours,right_shift,greedy,alternatives,realised,why_not,cpsat,cpsat_hinted")
     parser.add_argument("--seconds", type=float, default=60, help="wall seconds for CP-SAT")
     parser.add_argument("--most", type=int, help="only so many problems a size")
     parser.add_argument("--report", action="store_true", help="print and draw what was measured, measure nothing")

@@ -18,7 +18,7 @@ from .sets import INSTANCES, load
 
 PEER_PACKAGES = Path(sys.prefix) / "peers"
 """Where `make bench-replan` installs what only peers need: ortools, and the protobuf that it wants."""
-OURS = ("ours", "right_shift", "greedy", "annealed", "alternatives", "realised")
+OURS = ("ours", "right_shift", "greedy", "annealed", "alternatives", "realised", "why_not")
 CPSAT = ("cpsat", "cpsat_hinted")
 Result = dict[str, Any]
 

@@ -22,6 +22,7 @@ CALLED = {
     "greedy": "greedy coordinator",
     "alternatives": "alternatives",
     "realised": "realised cost",
+    "why_not": "why not",
     "cpsat": "CP-SAT, cold",
     "cpsat_hinted": "CP-SAT from our annealed start",
 }

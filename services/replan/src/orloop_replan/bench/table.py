@@ -24,10 +24,11 @@ def rows(size: str, results: Sequence[Result], known: dict[str, Known]) -> list[
     found = list(_ours(list(by_peer.get("ours", {}).values()), known))
     ours = by_peer.get("ours", {})
     for peer, theirs in by_peer.items():
-        if peer not in ("ours", "annealed", "alternatives", "realised"):
+        if peer not in ("ours", "annealed", "alternatives", "realised", "why_not"):
             found += _against(peer, ours, theirs, 1.0 if size.startswith("20") else 3.0)
     found += _alternatives(list(by_peer.get("alternatives", {}).values()))
     found += _realised(list(by_peer.get("realised", {}).values()))
+    found += _why_not(list(by_peer.get("why_not", {}).values()))
     shifted = by_peer.get("right_shift", {}).values()
     if shifted:
         found.append(_row("right-shift, ms", [r["milliseconds"] for r in shifted], "{:.2f}"))
@@ -100,6 +101,14 @@ def _realised(results: Sequence[Result]) -> Iterator[Row]:
         yield _row(f"realised cost / {peer}, 500 scenarios", ratios, "{:.3f}")
         below = [r["below"][peer] for r in results]
         yield (f"realised cost below {peer}, 95 %", str(len(below)), f"{sum(below)}", "", f"{_mean(below):.0%}")
+
+
+def _why_not(results: Sequence[Result]) -> Iterator[Row]:
+    seconds = [s for r in results for s in r["why_not_seconds"]]
+    if seconds:
+        yield _row("why not: wall s to an answer", seconds, "{:.2f}")
+        told = sum(r["answered"] for r in results)
+        yield ("why not: with a rule or an interval", str(len(seconds)), f"{told}", "", f"{told / len(seconds):.0%}")
 
 
 def _against(peer: str, ours: dict[str, Result], theirs: dict[str, Result], seconds: float) -> Iterator[Row]:

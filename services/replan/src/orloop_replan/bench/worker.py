@@ -7,27 +7,35 @@ seconds with everything warm, and its curve: seconds, cost and bound after each 
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from orloop_common.domain.checker import with_changes
-from orloop_common.domain.problem import PlanProblem
+from orloop_common.domain.plan import Assignment, Place
+from orloop_common.domain.problem import PlanProblem, ProblemCase
 from orloop_replan.adapters.price_and_fix import PROVING, FixLimits, Stage, solve
 from orloop_replan.adapters.price_engine import PriceAndFix
+from orloop_replan.adapters.resolving import say
+from orloop_replan.adapters.servicer import WITHIN
 from orloop_replan.domain import kernels, slots
 from orloop_replan.domain.alternatives import LOWEST_COST
 from orloop_replan.domain.alternatives import alternatives as alternatives_of
+from orloop_replan.domain.search import never
 from orloop_replan.domain.simulate import SCENARIOS, simulate
 from orloop_replan.domain.slots import Slots
-from orloop_replan.ports import Limits
+from orloop_replan.domain.wishes import Wish
+from orloop_replan.ports import Job, Limits
 
 from .greedy import best_insertion
 from .sets import load
 
 SEED = 0
+ASKED = 5
+"""Of so many cases questions are asked."""
 Line = dict[str, Any]
 
 
@@ -96,6 +104,32 @@ def realised(problem: PlanProblem) -> Line:
     }
 
 
+def why_not(problem: PlanProblem) -> Line:
+    """Of the first cases that the best plan moves: why not leave them, why not another room? Wall seconds of each
+    answer, and how many say what breaks or between which bounds the price lies.
+    """
+    found = solve(problem, SEED, FixLimits())
+    plan = tuple(Assignment(case=case, place=place) for case, place in sorted(found.plan.items()))
+    moved = [case for case in problem.cases if found.plan[case.id] != case.current][:ASKED]
+    wishes = [wish for case in moved for wish in _wishes(problem, case, found.plan[case.id])]
+    job = Job(id="why_not", problem=problem, start=plan, within=WITHIN, known=found.bound)
+    seconds, answered = [], 0
+    for wish in wishes:
+        begun = time.perf_counter()
+        said = say(replace(job, wish=wish), never).said
+        seconds.append(round(time.perf_counter() - begun, 4))
+        answered += said is not None and (bool(said.rules) or None not in (said.at_least, said.at_most))
+    return {"chosen": None, "why_not_seconds": seconds, "answered": answered}
+
+
+def _wishes(problem: PlanProblem, case: ProblemCase, place: Place) -> Iterator[Wish]:
+    if case.current.start is not None:
+        yield Wish(case=case.id, leave=True)
+    others = [room.id for room in problem.rooms if case.service in room.services and room.id != place.room]
+    if others:
+        yield Wish(case=case.id, room=others[0])
+
+
 PEERS: dict[str, Callable[[PlanProblem], Line]] = {
     "ours": ours,
     "right_shift": right_shift,
@@ -103,6 +137,7 @@ PEERS: dict[str, Callable[[PlanProblem], Line]] = {
     "annealed": annealed,
     "alternatives": alternatives,
     "realised": realised,
+    "why_not": why_not,
 }
 
 

@@ -131,9 +131,17 @@ def same_as(best: Alternative, other: Alternative) -> bool:
     return _moves(best) == _moves(other)
 
 
-def no_change(asked: Asked, reason: str, solver: SolverRecord | None = None) -> Proposal:
-    """The explicit answer that nothing is to be changed."""
-    return _proposal(asked, "no_change", "No change", reason, (), None, solver)
+def no_change(asked: Asked, reason: str, solver: SolverRecord | None = None, *, ends: bool = False) -> Proposal:
+    """The explicit answer that nothing is to be changed; `ends` says that what is open is not needed any more."""
+    answer = _proposal(asked, "no_change", "No change", reason, (), None, solver)
+    return replace(answer, supersedes=asked.supersedes) if ends else answer
+
+
+def ends_the_open(triggers: Sequence[Trigger]) -> bool:
+    """Whether an open recommendation is withdrawn where nothing is to be changed: for a fact, not for a forecast that
+    drifts to and fro while people read.
+    """
+    return any(trigger.type not in ROUTINE for trigger in triggers)
 
 
 def propose(asked: Asked, solved: Solved, layout: SuiteLayout) -> Proposal:

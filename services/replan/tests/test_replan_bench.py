@@ -6,7 +6,7 @@ import pytest
 
 from orloop_common.domain.checker import check
 from orloop_common.domain.cost import price
-from orloop_replan.bench import table
+from orloop_replan.bench import table, worker
 from orloop_replan.bench.greedy import best_insertion
 from orloop_replan.bench.peers import PeerError, judged, plan_of
 from orloop_replan.bench.sets import INSTANCES, SETS, Known, better, load, names, read_best
@@ -113,3 +113,20 @@ def test_the_cost_at_a_moment_is_what_had_been_found_by_then() -> None:
     assert table.stage_of(result, "fix 32")[1] == 550
     assert table.gap(600, 500, 100) == pytest.approx(0.2)
     assert table.gap(500, 500, 500) == 0
+
+
+def test_questions_are_counted_one_by_one_with_those_that_were_answered() -> None:
+    name = TINY[0]
+    lines = [
+        {"instance": name, "peer": "why_not", "why_not_seconds": [0.1, 0.3], "answered": 2},
+        {"instance": TINY[1], "peer": "why_not", "why_not_seconds": [1.6], "answered": 0},
+    ]
+    shown = {row[0]: row[1:] for row in table.rows("tiny", lines, KNOWN)}
+    assert shown["why not: wall s to an answer"] == ("3", "0.30", "1.60", "0.67")
+    assert shown["why not: with a rule or an interval"] == ("3", "2", "", "67%")
+
+
+def test_what_is_forbidden_and_what_has_a_price_are_both_answers() -> None:
+    said = worker.why_not(load("r20-staff-023"))
+    assert len(said["why_not_seconds"]) >= 2
+    assert said["answered"] == len(said["why_not_seconds"])

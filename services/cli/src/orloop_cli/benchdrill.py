@@ -85,12 +85,17 @@ def _answered(mesh: Mesh, watch: Watch, event: str, played: Day) -> bool:
 
 
 def rechecks(mesh: Mesh) -> list[float]:
-    """How long each of the gate's looks at an alternative on the newest state took, in ms: its histogram's bounds."""
+    """How long each of the gate's looks at an alternative on the newest state took at most, in ms."""
     url = f"http://{LOOPBACK}:{mesh.addresses.health['gate']}/metrics"
-    found: list[float] = []
     with urllib.request.urlopen(url, timeout=10) as answer:
-        families = text_string_to_metric_families(answer.read().decode())
+        return [1000 * bound for bound in bounds(answer.read().decode(), "orloop_gate_recheck_seconds")]
+
+
+def bounds(exposition: str, histogram: str) -> list[float]:
+    """The upper bound of each value that a histogram has counted, in order."""
+    found: list[float] = []
+    families = text_string_to_metric_families(exposition)
     for sample in (sample for family in families for sample in family.samples):
-        if sample.name == "orloop_gate_recheck_seconds_bucket":
-            found += [1000 * float(sample.labels["le"])] * (int(sample.value) - len(found))
+        if sample.name == f"{histogram}_bucket":
+            found += [float(sample.labels["le"])] * (int(sample.value) - len(found))
     return found

@@ -92,6 +92,15 @@ def test_the_picture_reads_in_both_themes_and_no_two_names_cover_each_other() ->
     assert heights[-1] <= curves.HEIGHT
 
 
+def test_no_name_runs_out_of_the_picture() -> None:
+    lines = [line(name, peer, 1) for name in CHOSEN for peer in PLANS if peer != "cpsat_hinted" or name in CHOSEN[:3]]
+    root = ElementTree.fromstring(curves.svg("20", lines, KNOWN, 60))
+    texts = [t for t in root.iter("{http://www.w3.org/2000/svg}text") if t.get("class", "").endswith("name")]
+    longest = max(float(t.get("x", "0")) + 7 * len(t.text or "") for t in texts)  # a letter of 13 px is 6.6 px wide
+    assert "(n = 3)" in "".join(t.text or "" for t in texts)
+    assert longest <= curves.WIDTH
+
+
 def test_a_plan_that_is_dearer_than_the_picture_is_high_is_not_drawn_along_its_edge() -> None:
     [curve] = curves.curves([line(CHOSEN[0], "ours", 1)], KNOWN, np.array([0.2, 0.5]))
     assert curve.costs.tolist() == pytest.approx([5, 1])

@@ -31,7 +31,7 @@ COLOURS = {
     "right_shift": ("#57606a", "#a8b1bb"),
 }
 """Of each peer on a light and on a dark page; each at least 4.5 : 1 against it."""
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 480, 56, 232, 62, 50
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 980, 480, 56, 312, 62, 50
 FIRST = 0.02
 HIGHEST = 3.0
 """Plans dearer than this are above the picture."""

@@ -133,7 +133,7 @@ def test_a_room_that_goes_down_with_a_patient_inside_says_both():
     down = e.RoomWentDown(id="down-1", suite=SUITE, at=at("10:13"), room="1", cause="power")
     found = room(show(after(down)), "1")
     assert found.word == "DOWN"
-    assert found.detail == "since 10:13, patient still in the room"
+    assert found.detail == "10:13, patient inside"
 
 
 def test_a_downtime_without_an_end_is_drawn_to_the_edge():

@@ -134,8 +134,8 @@ def _detail(
     """What the state's word is followed by."""
     zone, now = moment.zone, moment.now
     if down:
-        inside = ", patient still in the room" if occupant(moment.heard.day, room) else ""
-        return f"since {clock(down.since, zone)}{inside}"
+        at = clock(down.since, zone)
+        return f"{at}, patient inside" if occupant(moment.heard.day, room) else f"since {at}"  # as wide as the plate
     if running:
         if now > running.booked_end:
             return f"{minutes(now - running.booked_end)} past booked"

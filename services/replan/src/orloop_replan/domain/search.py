@@ -148,8 +148,8 @@ class Limits:
     grown: int = 16
     other: int = 6
     first_work: int = 2_000_000
-    other_work: int = 600_000
-    others_work: int = 1_500_000
+    other_work: int = 300_000
+    others_work: int = 600_000
     scenarios: int = 500
 
     def hurried(self) -> "Limits":

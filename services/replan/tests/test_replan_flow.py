@@ -249,6 +249,17 @@ def test_a_recommendation_that_nobody_needs_any_more_is_withdrawn(suite: Suite) 
     assert (again.answer, again.supersedes) == ("proposal", None)
 
 
+def test_a_forecast_alone_withdraws_nothing(suite: Suite) -> None:
+    """What it says now it may take back in two minutes, while people read."""
+    calm(suite)
+    suite.tell(forecast("bowel", 180, "10:02", 1, 60), forecast("bowel", 330, "10:03", 2, 210))
+    (first,) = suite.settle()
+    assert first.answer == "proposal"
+    suite.tell(forecast("bowel", 180, "10:05", 3, 60))
+    (answer,) = suite.settle()
+    assert (answer.answer, answer.supersedes) == ("no_change", None)
+
+
 def test_a_plan_that_was_turned_down_is_not_offered_again_for_nothing(suite: Suite) -> None:
     first = room_down(suite)
     suite.tell(decide(first, Verdict.REJECTED), tick("10:10"))

@@ -19,7 +19,6 @@ from .domain.answers import (
     MINOR,
     ROUTINE,
     Asked,
-    ends_the_open,
     forecasts_digest,
     no_change,
     not_worth_it,
@@ -229,16 +228,18 @@ class ReplanFlow:
         self._workers.start(self._job(asked))
 
     def _at_sight(self, watch: Watch, asked: Asked) -> Proposal | None:
-        """The answer that takes no search, if there is one."""
+        """The answer that takes no search, if there is one. A fact may end what is open; a forecast, which drifts to
+        and fro while people read, does not.
+        """
         reason = without_solving(asked.problem, asked.triggers)
         if reason is not None:
-            return no_change(asked, reason, ends=ends_the_open(asked.triggers))
+            return no_change(asked, reason, ends=weighty(asked.triggers, ROUTINE))
         open_proposal = watch.open_proposal()
         if open_proposal is None or weighty(asked.triggers, MINOR):
             return None
-        return (
-            no_change(asked, still_stands(open_proposal)) if watch.stands(open_proposal, asked.problem, None) else None
-        )
+        if not watch.stands(open_proposal, asked.problem, None):
+            return None
+        return no_change(asked, still_stands(open_proposal))
 
     def _job(self, asked: Asked) -> Job:
         limits = asked.limits if asked.limits != self._limits else None
@@ -297,8 +298,8 @@ class ReplanFlow:
         """A proposal, unless nothing material changes, an open one still stands, or it was turned down."""
         reason = not_worth_it(asked.problem, solved, watch.layout)
         if reason is not None:
-            ends = bool(solved.alternatives) and ends_the_open(asked.triggers)
-            return no_change(asked, reason, solved.solver, ends=ends)
+            known = bool(solved.alternatives) and solved.solver.path != "right_shift"
+            return no_change(asked, reason, solved.solver, ends=known and weighty(asked.triggers, ROUTINE))
         best = solved.alternatives[0]
         open_proposal = watch.open_proposal()
         if open_proposal is not None and watch.stands(open_proposal, asked.problem, best):

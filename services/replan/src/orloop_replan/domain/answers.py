@@ -137,13 +137,6 @@ def no_change(asked: Asked, reason: str, solver: SolverRecord | None = None, *, 
     return replace(answer, supersedes=asked.supersedes) if ends else answer
 
 
-def ends_the_open(triggers: Sequence[Trigger]) -> bool:
-    """Whether an open recommendation is withdrawn where nothing is to be changed: for a fact, not for a forecast that
-    drifts to and fro while people read.
-    """
-    return any(trigger.type not in ROUTINE for trigger in triggers)
-
-
 def propose(asked: Asked, solved: Solved, layout: SuiteLayout) -> Proposal:
     """The answer that people are to decide on."""
     best = solved.alternatives[0]

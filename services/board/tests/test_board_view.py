@@ -37,7 +37,7 @@ from orloop_board.domain.view import view
 from orloop_board.domain.wording import shorten
 from orloop_common.domain import events as e
 from orloop_common.domain.calendar import OperationalCalendar
-from orloop_common.domain.derived import Proposal, RoomStatus, StopCondition
+from orloop_common.domain.derived import Proposal, RoomStatus, StopCondition, Trigger
 from orloop_common.domain.plan import Place
 from orloop_common.domain.suite_day import SuiteDay
 from orloop_common.domain.vocabulary import (
@@ -275,6 +275,24 @@ def test_the_recommendation_comes_with_trigger_headline_and_time_to_decide():
     assert advice.trigger == "Room 3 went down at 10:12: air handling, expected back at 15:00"
     assert advice.headline == "Move 3 cases, nobody is postponed"
     assert (advice.decide_by, advice.decide_in, advice.urgent) == ("10:24", "in 10 min", False)
+
+
+def second_failure(*restored: str) -> Heard:
+    """Room 9 goes down while people look at what to do about room 3; the new proposal is for both."""
+    log = [*events(), e.RoomWentDown(id="down9", suite=SUITE, at=at("10:13"), room="9", cause="water")]
+    log += [e.RoomRestored(id=f"back{number}", suite=SUITE, at=at("10:14"), room=number) for number in restored]
+    now = heard(log)
+    [first] = now.proposals.values()
+    trigger = Trigger(event="down9", type="RoomWentDown", at=at("10:13"), sentence="Room 9 went down", room="9")
+    second = replace(first, id="second", as_of=first.as_of + 1, triggers=(trigger,), supersedes=first.id)
+    return replace(now, proposals=now.proposals.set("second", second), gate=gate_status(open_proposal="second"))
+
+
+def test_a_proposal_that_takes_the_place_of_another_names_its_failure_as_long_as_it_lasts():
+    advice = show(second_failure()).advice
+    assert (advice.trigger, advice.proposal) == ("Room 9 went down", "second")
+    assert advice.more_triggers == ("Room 3 went down at 10:12: air handling, expected back at 15:00",)
+    assert show(second_failure("3")).advice.more_triggers == ()
 
 
 def test_the_last_minutes_to_decide_are_urgent():

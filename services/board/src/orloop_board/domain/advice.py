@@ -1,14 +1,16 @@
 """The recommendation, or what stands in its place: withheld, the plan still holds, decided, none yet."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from orloop_common.domain.derived import Proposal
+from orloop_common.domain.derived import Proposal, Trigger
 from orloop_common.domain.records import DecisionRecord
 from orloop_common.domain.vocabulary import Verdict
 
 from .alternatives import alternative_views
 from .heard import Heard
+from .rooms import down_of
 from .values import Advice
 from .wording import clock, sentence, whole_minutes
 
@@ -75,13 +77,26 @@ def _open(heard: Heard, proposal: Proposal, now: datetime, zone: ZoneInfo) -> Ad
         kind="proposal",
         headline=sentence(proposal.headline),
         trigger=_trigger(proposal),
-        more_triggers=tuple(sentence(t.sentence) for t in proposal.triggers[1:]),
+        more_triggers=tuple(sentence(t.sentence) for t in (*proposal.triggers[1:], *_failures_before(heard, proposal))),
         proposal=proposal.id,
         decide_by=clock(proposal.decide_by, zone) if proposal.decide_by else None,
         decide_in=_in_words(left) if left is not None else "",
         urgent=left is not None and left <= SOON,
         alternatives=alternative_views(proposal, heard.day, zone, heard.gate.closed if heard.gate else {}),
     )
+
+
+def _failures_before(heard: Heard, proposal: Proposal) -> Iterator[Trigger]:
+    """Failures that undecided proposals before it had answered, of rooms that are down still: it answers them, too."""
+    told = {trigger.room for trigger in proposal.triggers}
+    before = heard.proposals.get(proposal.supersedes or "")
+    while before is not None and before.as_of < proposal.as_of:
+        for trigger in before.triggers:
+            if trigger.type == "RoomWentDown" and trigger.room is not None and trigger.room not in told:
+                told.add(trigger.room)
+                if down_of(heard, trigger.room) is not None:
+                    yield trigger
+        proposal, before = before, heard.proposals.get(before.supersedes or "")
 
 
 def _in_words(left: timedelta) -> str:

@@ -16,6 +16,7 @@ from orloop_cli.services import demo_site
 from orloop_cli.story import SuiteStory
 from orloop_cli.watch import Watch
 from orloop_common.domain.derived import Proposal
+from orloop_common.domain.events import PlanDecided
 from orloop_common.domain.vocabulary import Verdict
 from orloop_common.runtime.auth import Role, Tokens
 from orloop_common.runtime.clock import SystemClock
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.scenario, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @dataclass
-class Room:
+class Morning:
     """A mesh on a calm morning, a board runner who reports, and what the log says."""
 
     mesh: Mesh
@@ -66,6 +67,15 @@ class Room:
         downs = [self.story.downs[t.event] for t in waits.triggers if t.event in self.story.downs]
         return waits if room in {down.room for down in downs} else None
 
+    def end_of(self, proposal: Proposal) -> PlanDecided:
+        """What became of a proposal, once the log has it: the gate's status may be read before its decision."""
+        self.wait_for(lambda: proposal.id in self.story.day.decisions)
+        return self.story.day.decisions[proposal.id].decided
+
+    def answered(self, kind: str) -> set[str | None]:
+        """The rooms whose triggers of a kind have an answer."""
+        return {t.room for p in self.story.proposals.values() for t in p.triggers if t.type == kind}
+
     def says_down(self) -> bool:
         """Whether what is open moves anybody because a room is down."""
         waits = self.story.open_proposal
@@ -77,7 +87,7 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
+def morning(tmp_path: Path) -> Iterator[Morning]:
     with Mesh.new(tmp_path, Options(speed=60, seed=11, board_port=free_port(), scenario="quiet")) as mesh:
         mesh.start()
         watch = Watch(mesh.bootstrap, demo_site())
@@ -85,21 +95,21 @@ def room(tmp_path: Path) -> Iterator[Room]:
             mesh.play(60)
             assert mesh.run_until(lambda: mesh.day is not None and mesh.day.now().minute >= 2, 30)
             mesh.play(1)
-            yield Room(mesh, watch)
+            yield Morning(mesh, watch)
         finally:
             watch.close()
 
 
-def test_two_rooms_fail_one_after_the_other_and_both_come_back(room: Room) -> None:
-    first = room.goes_down("4")
-    assert "4" in room.leaving(first)
-    assert room.says_down()
-    second = room.goes_down("6")
-    assert room.leaving(second) >= {"4", "6"}, "nobody is left in either of them"
-    assert room.story.day.decisions[first.id].decided.reason_code == "superseded"
+def test_two_rooms_fail_one_after_the_other_and_both_come_back(morning: Morning) -> None:
+    first = morning.goes_down("4")
+    assert "4" in morning.leaving(first)
+    assert morning.says_down()
+    second = morning.goes_down("6")
+    assert morning.leaving(second) >= {"4", "6"}, "nobody is left in either of them"
+    assert morning.end_of(first).reason_code == "superseded"
 
-    room.report("rooms/6/restored")
-    room.report("rooms/4/restored")
-    room.wait_for(lambda: second.id in room.story.day.decisions)
-    assert room.story.day.decisions[second.id].decided.verdict in (Verdict.EXPIRED, Verdict.WITHHELD)
-    room.wait_for(lambda: not room.says_down())
+    morning.report("rooms/6/restored")
+    morning.report("rooms/4/restored")
+    assert morning.end_of(second).verdict in (Verdict.EXPIRED, Verdict.WITHHELD)
+    morning.wait_for(lambda: {"4", "6"} <= morning.answered("RoomRestored"))
+    morning.wait_for(lambda: not morning.says_down())

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from replan_day import SITE, Suite, at, case, day_after, down, forecast, milestone, morning, ready, tick
+from replan_day import LAYOUT, SITE, Suite, at, case, day_after, down, forecast, milestone, morning, ready, tick
 
 from orloop_common.domain import events as e
 from orloop_common.domain.checker import check_changes
@@ -12,7 +12,10 @@ from orloop_common.domain.digest import derived_id
 from orloop_common.domain.vocabulary import ChangeAnswer, Milestone, Verdict
 from orloop_common.messages import PLAN_PROPOSALS, SUITE_EVENTS
 from orloop_common.runtime import Output
-from orloop_replan.domain.answers import unpack
+from orloop_replan.domain.answers import Asked, unpack
+from orloop_replan.domain.solving import in_turn
+from orloop_replan.judging import judge
+from orloop_replan.ports import Job, Limits
 from orloop_replan.watch import Watch
 
 
@@ -258,6 +261,29 @@ def test_a_forecast_alone_withdraws_nothing(suite: Suite) -> None:
     suite.tell(forecast("bowel", 180, "10:05", 3, 60))
     (answer,) = suite.settle()
     assert (answer.answer, answer.supersedes) == ("no_change", None)
+
+
+def test_that_everybody_waits_in_turn_withdraws_nothing(suite: Suite) -> None:
+    """Right-shift stands in where there was no time: it does not know that nothing better is to be had."""
+    first = room_down(suite)
+    suite.tell(e.RoomRestored(id="back", suite="main", at=at("10:05"), room="3"))
+    (answer,) = suite.settle()
+    asked = Asked(
+        problem=unpack(answer.problem),
+        triggers=answer.triggers,
+        as_of=answer.as_of,
+        rules_digest="",
+        forecasts_digest="",
+        forecasts_stale=False,
+        seed=1,
+        limits=Limits(),
+        supersedes=first.id,
+    )
+    shifted = in_turn(Job(id="job", problem=asked.problem), asked.limits)
+    found = replace(shifted, solver=replace(shifted.solver, path="price_and_fix"))
+    watch = Watch(LAYOUT, day_after())
+    assert [judge(watch, asked, solved).answer for solved in (shifted, found)] == ["no_change", "no_change"]
+    assert [judge(watch, asked, solved).supersedes for solved in (shifted, found)] == [None, first.id]
 
 
 def test_a_plan_that_was_turned_down_is_not_offered_again_for_nothing(suite: Suite) -> None:

@@ -81,6 +81,8 @@ def main(
     """Measure this checkout on this machine."""
     if rooms not in (10, 20):
         raise LauncherError(f"Expected 10 or 20 rooms, got {rooms}.", "other sizes have no day to play.")
+    if storm and drill:
+        raise LauncherError("Expected a storm or a drill, got both.", "measure one after the other.")
     if rooms == 20:
         os.environ["ORLOOP_SITE"] = str(shipped_site("twenty-site.yaml"))
     options = Options(speed=SPEED, seed=seed, board_port=free_port(), scenario="demo" if rooms == 10 else "twenty")

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from orloop_common.domain.events import Event
+from orloop_common.messages import SUITE_EVENTS
+from orloop_common.runtime.clock import SystemClock
+from orloop_common.runtime.codec import default_codec
+from orloop_common.runtime.kafkalog import KafkaSender
+from orloop_common.runtime.outbox import Outbox
+from orloop_common.runtime.records import Output
 
 from .approve import Approver
 from .mesh import Mesh
@@ -44,6 +52,18 @@ def eyes(mesh: Mesh) -> Iterator[tuple[Watch, Approver]]:
     finally:
         approver.close()
         watch.close()
+
+
+@contextmanager
+def telling(mesh: Mesh) -> Iterator[Callable[[Event], object]]:
+    """Writes an event to the log itself, and returns once the broker has it."""
+    outbox = Outbox(KafkaSender(mesh.bootstrap, "bench"), default_codec(), SystemClock(), "bench")
+    try:
+        yield lambda event: outbox.send_now(
+            Output(SUITE_EVENTS, event.suite, event.suite, event, event.id, at=event.at), timeout=10
+        )
+    finally:
+        outbox.close()
 
 
 def triggers(mesh: Mesh, until: datetime) -> Day:

@@ -7,22 +7,16 @@ Failures and repairs are written to the log itself. Nobody decides, so that ever
 from __future__ import annotations
 
 import itertools
-import time
 import urllib.request
+from contextlib import closing
 from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from orloop_common.domain import events as e
-from orloop_common.messages import SUITE_EVENTS
 from orloop_common.messages.sitefile import parse_site
-from orloop_common.runtime.clock import SystemClock
-from orloop_common.runtime.codec import default_codec
-from orloop_common.runtime.kafkalog import KafkaSender
-from orloop_common.runtime.outbox import Outbox
-from orloop_common.runtime.records import Output
 
-from .benchday import Day, seen_by
+from .benchday import Day, seen_by, telling
 from .mesh import Mesh
 from .ports import LOOPBACK
 from .services import demo_site
@@ -41,25 +35,17 @@ def drill(mesh: Mesh, rounds: int = 2) -> tuple[Day, int]:
     """Every room fails and comes back, `rounds` times; what became of it, and how many triggers nobody answered."""
     layout = parse_site(demo_site().read_text()).suites[0]
     played, unanswered = Day(), 0
-    outbox = Outbox(KafkaSender(mesh.bootstrap, "bench"), default_codec(), SystemClock(), "bench")
-    watch = Watch(mesh.bootstrap, demo_site())
     mesh.play(REAL_TIME)
-    try:
-        watch.poll()
+    with telling(mesh) as tell, closing(Watch(mesh.bootstrap, demo_site())) as watch:
         for number, room in itertools.product(range(rounds), [room.id for room in layout.rooms]):
             for down in (True, False):
                 mesh.run_until(lambda: False, APART)
                 watch.poll()
                 event = _event(mesh, layout.id, room, number, down=down)
-                outbox.send_now(
-                    Output(SUITE_EVENTS, event.suite, event.suite, event, event.id, at=event.at), timeout=10
-                )
+                tell(event)
                 unanswered += not _answered(mesh, watch, event.id, played)
         mesh.play(0.0)
         seen_by(watch, played, DRILL)
-    finally:
-        outbox.close()
-        watch.close()
     return played, unanswered
 
 
@@ -73,15 +59,14 @@ def _event(mesh: Mesh, suite: str, room: str, number: int, *, down: bool) -> e.E
 
 def _answered(mesh: Mesh, watch: Watch, event: str, played: Day) -> bool:
     """Wait for the answer that names an event, and keep how long it took."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        mesh.tick()
-        for line in watch.poll():
-            if line.trigger == event and line.seconds is not None and line.kind in played.seconds:
-                played.seconds[line.kind].append(line.seconds)
-                return True
-        time.sleep(0.02)
-    return False
+
+    def look() -> bool:
+        told = [line for line in watch.poll() if line.trigger == event and line.kind in played.seconds]
+        for line in told:
+            played.seconds[line.kind] += [line.seconds] if line.seconds is not None else []
+        return bool(told)
+
+    return mesh.run_until(look, PATIENCE)
 
 
 def rechecks(mesh: Mesh) -> list[float]:

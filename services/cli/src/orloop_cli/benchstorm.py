@@ -27,11 +27,8 @@ from orloop_common.domain.suite_day import SuiteDay
 from orloop_common.messages import CASE_FORECASTS, PLAN_PROPOSALS, SUITE_EVENTS, from_json
 from orloop_common.messages.sitefile import parse_site
 from orloop_common.runtime.clock import SystemClock
-from orloop_common.runtime.codec import default_codec
-from orloop_common.runtime.kafkalog import KafkaSender
-from orloop_common.runtime.outbox import Outbox
-from orloop_common.runtime.records import Output
 
+from .benchday import telling
 from .mesh import Mesh
 from .reader import Seen, TopicReader
 from .services import demo_site
@@ -57,21 +54,18 @@ class Told:
 def storm(mesh: Mesh, seconds: float) -> Told:
     """A trigger every 400 ms into a mesh that has been playing; nobody decides meanwhile."""
     layout = parse_site(demo_site().read_text()).suites[0]
-    outbox = Outbox(KafkaSender(mesh.bootstrap, "bench"), default_codec(), SystemClock(), "bench")
     assert mesh.day is not None
     mesh.play(SPEED)
     told, began = 0, SystemClock().wall()
     drawn, until, due = triggers(layout), time.monotonic() + seconds, time.monotonic()
-    try:
+    with telling(mesh) as tell:
         while (now := time.monotonic()) < until:
             mesh.tick()
             if now < due:
                 time.sleep(min(0.05, due - now))
                 continue
             event, due, told = next(drawn)(mesh.day.now()), due + EVERY, told + 1
-            outbox.send_now(Output(SUITE_EVENTS, layout.id, layout.id, event, event.id, at=event.at), timeout=10)
-    finally:
-        outbox.close()
+            tell(event)
     mesh.run_until(lambda: False, 6)  # the last of them is answered, too
     ended = SystemClock().wall() - timedelta(seconds=6)
     with TopicReader(mesh.bootstrap, [SUITE_EVENTS, CASE_FORECASTS, PLAN_PROPOSALS]) as reader:

@@ -48,7 +48,7 @@ def test_a_line_is_json_with_service_instance_and_the_clocks_wall_time(capsys: p
 
 def test_the_standard_librarys_logging_comes_out_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("gate", "gate-0", clock=ManualClock())
-    logging.getLogger("some.library").warning("disk %s", "full")
+    logging.getLogger("somebody.else").warning("disk %s", "full")
     assert lines(capsys)[0]["event"] == "disk full"
 
 

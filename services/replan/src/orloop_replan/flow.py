@@ -16,20 +16,13 @@ from orloop_common.runtime import Clock, Output, Partition, Record
 
 from . import metrics
 from .domain.answers import (
-    MINOR,
     ROUTINE,
     Asked,
     forecasts_digest,
-    no_change,
-    not_worth_it,
-    propose,
-    rejected_before,
-    same_as,
-    still_stands,
-    without_solving,
 )
 from .domain.backups import Backup, holds, keys_of, start_from
 from .domain.solving import in_turn
+from .judging import at_sight, judge
 from .ports import Backups, Job, Limits, Solved, Workers
 from .watch import Watch, weighty
 
@@ -219,27 +212,13 @@ class ReplanFlow:
             self._run, self._cancelled = None, self._cancelled + 1
         self._at_once = False
         asked, seen = self._ask(watch), watch.first_seen() or 0.0
-        if (answer := self._at_sight(watch, asked)) is not None:
+        if (answer := at_sight(watch, asked)) is not None:
             self._cancelled = 0
             yield self._answer(watch, answer, seen)
             return
         events = frozenset(t.event for t in asked.triggers)
         self._run = _Run(watch.layout.id, asked, seen, events, self._clock.monotonic())
         self._workers.start(self._job(asked))
-
-    def _at_sight(self, watch: Watch, asked: Asked) -> Proposal | None:
-        """The answer that takes no search, if there is one. A fact may end what is open; a forecast, which drifts to
-        and fro while people read, does not.
-        """
-        reason = without_solving(asked.problem, asked.triggers)
-        if reason is not None:
-            return no_change(asked, reason, ends=weighty(asked.triggers, ROUTINE))
-        open_proposal = watch.open_proposal()
-        if open_proposal is None or weighty(asked.triggers, MINOR):
-            return None
-        if not watch.stands(open_proposal, asked.problem, None):
-            return None
-        return no_change(asked, still_stands(open_proposal))
 
     def _job(self, asked: Asked) -> Job:
         limits = asked.limits if asked.limits != self._limits else None
@@ -264,7 +243,7 @@ class ReplanFlow:
             solved = in_turn(self._job(asked), asked.limits, OVERTAKEN)
             run = replace(run, asked=asked)
         self._cancelled, self._at_once = 0, False
-        yield self._answer(watch, self._judge(watch, run.asked, solved), run.first_seen)
+        yield self._answer(watch, judge(watch, run.asked, solved), run.first_seen)
 
     def _too_late(self, run: _Run) -> Iterator[Output]:
         """In a storm something leaves in time: right-shift, or that what is open still stands. The next is finished."""
@@ -277,7 +256,7 @@ class ReplanFlow:
         self._took = max(self._took, SLOW + 1.0)
         asked = self._ask(watch)
         yield self._answer(
-            watch, self._judge(watch, asked, in_turn(self._job(asked), asked.limits, TOO_LATE)), run.first_seen
+            watch, judge(watch, asked, in_turn(self._job(asked), asked.limits, TOO_LATE)), run.first_seen
         )
 
     def _stormy(self, run: _Run) -> bool:
@@ -293,22 +272,6 @@ class ReplanFlow:
         if watch.as_of == run.asked.as_of:
             return False
         return not watch.holds(best, run.asked.problem)
-
-    def _judge(self, watch: Watch, asked: Asked, solved: Solved) -> Proposal:
-        """A proposal, unless nothing material changes, an open one still stands, or it was turned down."""
-        reason = not_worth_it(asked.problem, solved, watch.layout)
-        if reason is not None:
-            known = bool(solved.alternatives) and solved.solver.path != "right_shift"
-            return no_change(asked, reason, solved.solver, ends=known and weighty(asked.triggers, ROUTINE))
-        best = solved.alternatives[0]
-        open_proposal = watch.open_proposal()
-        if open_proposal is not None and watch.stands(open_proposal, asked.problem, best):
-            return no_change(asked, still_stands(open_proposal), solved.solver)
-        if not weighty(asked.triggers, MINOR):
-            for at, proposal in watch.turned_down():
-                if same_as(best, proposal.alternatives[0]):
-                    return no_change(asked, rejected_before(at, asked.problem), solved.solver)
-        return propose(asked, solved, watch.layout)
 
     def _ask(self, watch: Watch) -> Asked:
         problem, open_proposal = watch.problem(), watch.open_proposal()
